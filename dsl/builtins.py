@@ -1,0 +1,124 @@
+"""The functions of the language, in one table: signature, result, node operation, warm-up, and a line for people.
+
+In: nothing. Out: `BUILTINS` for checks, lowering, completion and docs, `STATEFUL` warm-ups by node operation, and the
+series and regime outputs that every expression may name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import ceil, log
+from typing import Final, Literal
+
+from .types import NUM, PRICE, PROB, QTY, Type
+
+#: what an argument may be: value = any number or price; same = value, all of one type; plain = without dimension;
+#: condition; bars = constant number of bars, 1 or more
+Argument = Literal["value", "same", "plain", "condition", "bars"]
+#: type of the result: that of the first value, or a fixed one, or the square root of the first value's
+Result = Literal["same", "num", "prob", "ratio", "price", "root"]
+
+
+@dataclass(frozen=True, slots=True)
+class Builtin:
+    """`args` by name and kind; `reads` are bar fields that the function takes from the symbol by itself; `more` says that
+    the last argument may be repeated; `across` that it looks across the universe."""
+
+    name: str
+    args: tuple[tuple[str, Argument], ...]
+    result: Result
+    op: str
+    doc: str
+    reads: tuple[str, ...] = ()
+    more: bool = False
+    across: bool = False
+
+    @property
+    def signature(self) -> str:
+        """As people write it: `sma(x, n)`."""
+        return f"{self.name}({', '.join(name for name, _ in self.args)}{', ...' if self.more else ''})"
+
+
+_X: Final[tuple[str, Argument]] = ("x", "value")
+_N: Final[tuple[str, Argument]] = ("n", "bars")
+_WINDOW: Final = (_X, _N)
+_BAR: Final = ("high", "low", "close")
+
+_TABLE: Final = (
+    Builtin("sma", _WINDOW, "same", "sma", "Mean of the last n values."),
+    Builtin("ema", _WINDOW, "same", "ema", "Exponential mean, alpha = 2 / (n + 1), missing until n values were seen."),
+    Builtin("wilder", _WINDOW, "same", "wilder", "Wilder's mean, alpha = 1 / n, started by the mean of the first n values."),
+    Builtin("stdev", _WINDOW, "same", "stdev", "Sample standard deviation of the last n values."),
+    Builtin("zscore", _WINDOW, "num", "zscore", "Distance from the mean of the last n values in standard deviations."),
+    Builtin("sum", _WINDOW, "same", "sum", "Sum of the last n values."),
+    Builtin("highest", _WINDOW, "same", "highest", "Largest of the last n values, the current one included."),
+    Builtin("lowest", _WINDOW, "same", "lowest", "Smallest of the last n values, the current one included."),
+    Builtin("slope", _WINDOW, "same", "slope", "Slope per bar of the straight line through the last n values."),
+    Builtin("percentile", _WINDOW, "num", "percentile", "Share of the last n values that are not above the current one."),
+    Builtin("roc", _WINDOW, "ratio", "roc", "Rate of change over n bars: x / x[n] - 1."),
+    Builtin("rsi", _WINDOW, "num", "rsi", "Wilder's relative strength index, 0 to 100."),
+    Builtin("atr", (_N,), "price", "atr", "Wilder's average true range of the symbol's bars.", _BAR),
+    Builtin("true_range", (), "price", "true_range", "True range of the symbol's bar.", _BAR),
+    Builtin("abs", (_X,), "same", "abs", "Value without its sign."),
+    Builtin("min", (("a", "same"), ("b", "same")), "same", "min2", "Smallest of the values.", more=True),
+    Builtin("max", (("a", "same"), ("b", "same")), "same", "max2", "Largest of the values.", more=True),
+    Builtin("clip", (("x", "same"), ("low", "same"), ("high", "same")), "same", "clip", "x, but not below low nor above high."),
+    Builtin("log", (_X,), "num", "log", "Natural logarithm; missing for 0 and below."),
+    Builtin("exp", (("x", "plain"),), "num", "exp", "e to the power of x."),
+    Builtin("sqrt", (_X,), "root", "sqrt", "Square root; missing below 0."),
+    Builtin("tanh", (("x", "plain"),), "num", "tanh", "Hyperbolic tangent: -1 to 1."),
+    Builtin("sigmoid", (("x", "plain"),), "prob", "sigmoid", "1 / (1 + exp(-x)): a probability."),
+    Builtin("sign", (_X,), "num", "sign", "-1, 0 or 1."),
+    Builtin("choose", (("when", "condition"), ("a", "same"), ("b", "same")), "same", "choose", "a where the condition is true, b where it is false."),
+    Builtin("ratchet", (("x", "same"), ("low", "same"), ("high", "same")), "same", "ratchet",
+            "A trailing line: follows low upwards while x is above it, high downwards while below; crossing it changes sides."),
+    Builtin("count", (("when", "condition"),), "num", "count", "How many symbols of the universe fulfil a condition.", across=True),
+    Builtin("breadth", (("when", "condition"),), "prob", "breadth", "Share of the universe that fulfils a condition.", across=True),
+    Builtin("xmean", (_X,), "same", "xmean", "Mean over the universe.", across=True),
+    Builtin("xrank", (_X,), "num", "xrank", "Rank in the universe, from 0 to 1.", across=True),
+)  # fmt: skip
+
+BUILTINS: Final = {builtin.name: builtin for builtin in _TABLE}
+
+#: fields of the symbol's own bars, and series of the whole market (known daily)
+FIELDS: Final = {"open": PRICE, "high": PRICE, "low": PRICE, "close": PRICE, "volume": QTY}
+MARKET: Final = {f"vix.{field}": PRICE for field in ("open", "high", "low", "close")}
+REGIME: Final = ("p_trend_up", "p_trend_down", "p_chop", "p_high_vol", "regime_confidence")
+RESULTS: Final[dict[Result, Type]] = {"num": NUM, "prob": PROB, "ratio": Type("ratio"), "price": PRICE}
+
+#: bars until a value of this share of the start's weight no longer matters (0.1 %)
+_FORGOTTEN: Final = 0.001
+#: a ratchet has no fading start: it is taken as settled after this many bars
+_RATCHET: Final = 100
+
+
+def _fading(keep: float) -> int:
+    return ceil(log(_FORGOTTEN) / log(keep)) if keep > 0 else 0
+
+
+def _ema(n: int) -> int:
+    return max(n - 1, _fading(1 - 2 / (n + 1)))
+
+
+def _wilder(n: int) -> int:
+    return n - 1 + _fading(1 - 1 / n)
+
+
+#: bars an operation needs beyond the first of its argument, by its length n; operations without state need none
+STATEFUL: Final[dict[str, Callable[[int], int]]] = {
+    **dict.fromkeys(
+        ("sma", "stdev", "zscore", "sum", "highest", "lowest", "slope", "percentile", "for_bars"), lambda n: n - 1
+    ),
+    **dict.fromkeys(("lag", "roc"), lambda n: n),
+    **dict.fromkeys(("crosses_above", "crosses_below", "true_range"), lambda _n: 1),
+    "ema": _ema,
+    "wilder": _wilder,
+    "rsi": lambda n: 1 + _wilder(n),
+    "atr": lambda n: 1 + _wilder(n),
+    "ratchet": lambda _n: _RATCHET,
+}
+
+#: operations across the universe read their argument for every symbol; the first three give one value for all
+ACROSS: Final = frozenset({"count", "breadth", "xmean", "xrank"})
+TO_MARKET: Final = frozenset({"count", "breadth", "xmean"})

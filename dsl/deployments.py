@@ -1,0 +1,123 @@
+"""A deployment document -> `CompiledDeployment`: its own text, its worlds, and how they go together.
+
+In: a document, flags of the command line, the run. Out: programs in the order of the worlds, or the reasons why not. Until
+several worlds can be netted on one account, worlds that trade the same symbol are refused here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from .compileworld import Compiled, Run, world_of
+from .diagnostics import Diagnostic, Label, has_errors, in_order, problem
+from .documents import Document, without_cascades
+from .model import Deployment
+from .neighbours import load_once
+from .program import Program
+from .readdeployment import read_deployment
+from .schema import check
+from .section import Findings, Section
+from .source import Span
+from .textfiles import display
+from .tree import Scalar
+
+_ALL: Final = 1 + 1e-9
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledDeployment:
+    """A deployment and its worlds in order. `deployment` is None and `programs` empty when there are errors; `files` are all
+    that were read (a runtime watches them)."""
+
+    deployment: Deployment | None
+    programs: tuple[Program, ...]
+    diagnostics: tuple[Diagnostic, ...]
+    files: tuple[Path, ...]
+    worlds: tuple[Compiled, ...] = ()
+
+
+def world_at(path: Path, run: Run) -> Compiled:
+    """The first world of a file."""
+    loaded = load_once(path, run.files)
+    document = next((d for d in loaded.documents if d.kind == "world"), None)
+    if document is None:
+        missing = (
+            ()
+            if has_errors(loaded.diagnostics)
+            else (problem("Q0207", "the file holds no world", None, file=display(path)),)
+        )
+        return Compiled("", display(path), None, None, in_order((*loaded.diagnostics, *missing)), (path,), {})
+    compiled = world_of(document, run)
+    problems = in_order((*loaded.diagnostics, *without_cascades(loaded.diagnostics, compiled.diagnostics)))
+    if has_errors(problems):
+        return replace(compiled, program=None, world=None, diagnostics=problems)
+    return replace(compiled, diagnostics=problems)
+
+
+def deployment_of(document: Document, given: Mapping[str, str], run: Run) -> CompiledDeployment:
+    """The compiled deployment of a document."""
+    schema = check(document.tree, "deployment")
+    deployment, own = read_deployment(document, given)
+    problems = (*schema, *without_cascades(schema, own))
+    worlds: list[tuple[Scalar, Compiled]] = []
+    files = [document.source.path]
+    for item in Section(document.tree, "", Findings()).words("worlds"):
+        path = document.folder / str(item.value)
+        files.append(path)
+        if not path.is_file():
+            problems += (
+                problem("Q0704", f"`{item.value}` does not exist", item.span, help="paths are relative to this file"),
+            )
+            continue
+        compiled = world_at(path, run)
+        problems += compiled.diagnostics
+        if not compiled.name and not has_errors(problems):
+            problems += (problem("Q0701", f"`{item.value}` holds no world", item.span),)
+        worlds.append((item, compiled))
+    problems = in_order((*problems, *_together(worlds)))
+    well = not has_errors(problems)
+    files += [path for _, compiled in worlds for path in compiled.files]
+    return CompiledDeployment(
+        deployment=deployment if well else None,
+        programs=tuple(c.program for _, c in worlds if c.program) if well else (),
+        diagnostics=problems,
+        files=tuple(dict.fromkeys(path for path in files if path)),
+        worlds=tuple(c for _, c in worlds),
+    )
+
+
+def _together(worlds: list[tuple[Scalar, Compiled]]) -> Iterable[Diagnostic]:
+    """Symbols in two worlds, two worlds of one name, and shares that add up to more than everything."""
+    owner: dict[str, tuple[str, Span]] = {}
+    names: dict[str, Span] = {}
+    shares = 0.0
+    for item, compiled in worlds:
+        if compiled.world is None:
+            continue
+        settings = compiled.world.settings
+        shared = [symbol for symbol in settings.universe if symbol in owner]
+        if settings.world in names:
+            message = f"there are two worlds `{settings.world}`"
+            yield problem(
+                "Q0209", message, item.span, label="again", labels=(Label(names[settings.world], "first here"),)
+            )
+        elif shared:
+            other, place = owner[shared[0]]
+            more = f" and {len(shared) - 1} more" if len(shared) > 1 else ""
+            message = f"the worlds `{other}` and `{settings.world}` both trade `{shared[0]}`{more}"
+            yield problem(
+                "Q0702", message, item.span, labels=(Label(place, f"`{other}`"),), help="give each symbol to one world"
+            )
+        names.setdefault(settings.world, item.span)
+        owner |= {symbol: (settings.world, item.span) for symbol in settings.universe if symbol not in owner}
+        shares += 0.0 if shared else settings.capital
+        if shares > _ALL >= shares - settings.capital:
+            yield problem(
+                "Q0703",
+                f"the worlds together ask for {shares:.0%} of the account",
+                item.span,
+                help="lower `capital` in one of them",
+            )

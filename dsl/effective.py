@@ -1,0 +1,206 @@
+"""What a world really uses: every effective value, and where it was said.
+
+In: a compiled world without errors. Out: rows for people and programs: settings, chains with their derived thresholds,
+parameters per (symbol, strategy), the allowlist. An origin is `file:line`, or `default` where the text says nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Final
+
+from .compileworld import Compiled
+from .exprtext import spell
+from .model import World
+from .schema import load_schema
+from .source import Span
+from .syntax import Definition, Param
+from .units import spell_duration, spell_ratio
+
+DEFAULT: Final = "default"
+SECTIONS: Final = ("freshness", "regime", "select", "churn_guard", "position_policy", "risk", "orders", "exchange")
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """One effective value: its dotted path, its text as it would be written, and where it comes from."""
+
+    path: str
+    text: str
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChainRow:
+    """A chain; `when` and `stay` are conditions as text, "" for `otherwise`."""
+
+    name: str
+    when: str
+    stay: str
+    stay_origin: str
+    strategies: tuple[str, ...]
+    exposure: Value
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
+class ParameterRow:
+    """A parameter of a strategy and the symbols it has this value for, from this origin."""
+
+    strategy: str
+    symbols: tuple[str, ...]
+    name: str
+    text: str
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
+class AllowedRow:
+    """A symbol and the strategies it allows; `strategies` None means all."""
+
+    symbol: str
+    strategies: tuple[str, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Effective:
+    """Everything `qmtl show` prints."""
+
+    world: str
+    file: str
+    settings: tuple[Value, ...]
+    chains: tuple[ChainRow, ...]
+    guards: tuple[Value, ...]
+    parameters: tuple[ParameterRow, ...]
+    allowed: tuple[AllowedRow, ...]
+
+
+def effective(compiled: Compiled, symbol: str | None = None, strategy: str | None = None) -> Effective:
+    """The effective values of a world, for one symbol or one strategy where these are given."""
+    world = compiled.world
+    assert world is not None, "only a world without errors has effective values"
+    symbols = (symbol,) if symbol else world.settings.universe
+    return Effective(
+        world=world.settings.world,
+        file=compiled.file,
+        settings=tuple(_settings(world, compiled.origins)),
+        chains=tuple(c for c in _chains(world, compiled.origins) if strategy is None or strategy in c.strategies),
+        guards=tuple(_guards(world, compiled.origins)),
+        parameters=tuple(r for r in _parameters(compiled, world, symbols) if strategy in (None, r.strategy)),
+        allowed=tuple(_allowed(world, symbols, strategy)),
+    )
+
+
+def where(span: Span | None) -> str:
+    """`file:line` of a place, or `default`."""
+    return DEFAULT if span is None else f"{span.source.name}:{span.source.position(span.start)[0]}"
+
+
+def _settings(world: World, origins: Mapping[str, Span]) -> Iterator[Value]:
+    settings = world.settings
+    for path, text in (
+        ("calendar", settings.calendar),
+        ("universe", f"{len(settings.universe)} symbols"),
+        ("bars", ", ".join(settings.bars)),
+    ):
+        yield Value(path, text, where(origins.get(path)))
+    yield Value("capital", spell_ratio(settings.capital), where(origins.get("capital")))
+    if settings.sectors:
+        names = len({sector for _, sector in settings.sectors})
+        first = next((span for path, span in origins.items() if path == "sectors" or path.startswith("sectors.")), None)
+        yield Value("sectors", f"{names} sectors, {len(settings.sectors)} symbols", where(first))
+    for section in SECTIONS:
+        yield from _section(section, getattr(settings, section), origins)
+
+
+def _section(section: str, value: Any, origins: Mapping[str, Span]) -> Iterator[Value]:
+    kind = section if section == "exchange" else "world"
+    schema = load_schema(kind)["properties"]
+    units = schema if section == "exchange" else schema[section]["properties"]
+    for field in fields(value):
+        path = "exchange" if (section, field.name) == ("exchange", "name") else f"{section}.{field.name}"
+        unit = units.get(field.name, {}).get("x-unit", "")
+        yield Value(path, _text(getattr(value, field.name), unit), where(origins.get(path)))
+
+
+def _text(value: Any, unit: str = "") -> str:
+    if unit == "ratio":
+        return spell_ratio(value)
+    if unit == "duration":
+        return spell_duration(value)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, tuple):
+        return ", ".join(str(item) for item in value) or "none"
+    return f"{value:g}" if isinstance(value, float) else str(value) or '""'
+
+
+def _chains(world: World, origins: Mapping[str, Span]) -> Iterator[ChainRow]:
+    for chain in world.chains:
+        path = f"chains.{chain.name}"
+        said = origins.get(f"{path}.stay_when")
+        derived = origins.get("hysteresis")
+        stay_origin = where(said) if said else f"hysteresis, {where(derived)}"
+        exposure = Value(f"{path}.exposure", spell_ratio(chain.exposure), where(origins.get(f"{path}.exposure")))
+        when, stay = (spell(chain.when) if chain.when else "", spell(chain.stay) if chain.stay else "")
+        yield ChainRow(
+            chain.name,
+            when,
+            stay,
+            stay_origin if stay else "",
+            chain.strategies,
+            exposure,
+            where(origins.get(f"{path}.name")),
+        )
+
+
+def _guards(world: World, origins: Mapping[str, Span]) -> Iterator[Value]:
+    for index, guard in enumerate(world.entry_guards):
+        said = guard.settings
+        missing = ("true" if said.value else "false") if said.on_missing == "value" else said.on_missing
+        paths = (f"entry_guards.{said.name}.when", f"entry_guards.{index}.when")
+        origin = next((origins[path] for path in paths if path in origins), None)
+        yield Value(said.name, f"block {said.block} when {spell(guard.when)} (missing: {missing})", where(origin))
+
+
+def _parameters(compiled: Compiled, world: World, symbols: tuple[str, ...]) -> Iterator[ParameterRow]:
+    """Rows of one strategy together; symbols with the same value from the same place share a row."""
+    assert compiled.library is not None
+    for strategy in dict.fromkeys(p.strategy for p in world.parameters):
+        definition = compiled.library.definitions[strategy]
+        values = {symbol: dict(p.values) for p in world.parameters if p.strategy == strategy for symbol in p.symbols}
+        for param in definition.params:
+            groups: dict[tuple[str, str], list[str]] = {}
+            for symbol in symbols:
+                text = _parameter_text(values[symbol][param.name.name], param)
+                groups.setdefault((text, _parameter_origin(definition, param, symbol, compiled.origins)), []).append(
+                    symbol
+                )
+            for (text, origin), shared in groups.items():
+                yield ParameterRow(strategy, tuple(shared), param.name.name, text, origin)
+
+
+def _parameter_origin(definition: Definition, param: Param, symbol: str, origins: Mapping[str, Span]) -> str:
+    base = f"parameters.{definition.name.name}"
+    own = origins.get(f"{base}.by_symbol.{symbol}.{param.name.name}")
+    if own:
+        return f"{where(own)} (by_symbol)"
+    general = origins.get(f"{base}.default.{param.name.name}")
+    return f"{where(general)} (default)" if general else f"{where(param.span)} (strategy)"
+
+
+def _parameter_text(value: float, param: Param) -> str:
+    if param.type.name == "ratio":
+        return spell_ratio(value)
+    return spell_duration(value) if param.type.name == "duration" else f"{value:g}"
+
+
+def _allowed(world: World, symbols: tuple[str, ...], strategy: str | None) -> Iterator[AllowedRow]:
+    for symbol in symbols:
+        if world.allowlist is None:
+            yield AllowedRow(symbol, None)
+            continue
+        names = tuple(row.strategy for row in world.allowlist if row.symbol == symbol and row.enabled)
+        if strategy is None or strategy in names:
+            yield AllowedRow(symbol, names)

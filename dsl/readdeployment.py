@@ -1,0 +1,73 @@
+"""The tree of a deployment -> `Deployment`.
+
+In: a deployment document; paths that the command line gives instead of the text. Out: the deployment and what is wrong
+with it by itself (folders that do not exist). What concerns its worlds is checked in `compile.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from .diagnostics import Diagnostic, in_order, problem
+from .documents import Document
+from .model import Clock, Deployment, FilesFeed, PaperBroker, SyntheticFeed
+from .section import Convert, Findings, Section, whole, word
+from .tree import Scalar
+from .units import day, duration, money, ratio
+
+#: keys a command line may give instead of the text, as dotted paths
+GIVEN: Final = ("feed.bars", "feed.vix", "out")
+_FILES: Final[Mapping[str, Convert]] = {"bars": word, "rate": word, "delay": duration, "vix": word}
+_SYNTHETIC: Final[Mapping[str, Convert]] = {"seed": whole, "start": day, "delay": duration}
+_BROKER: Final[Mapping[str, Convert]] = {"cash": money, "fee": ratio, "slippage": ratio}
+_CLOCK: Final[Mapping[str, Convert]] = {"kind": word, "interval": duration, "start": day, "end": day}
+
+
+def read_deployment(document: Document, given: Mapping[str, str]) -> tuple[Deployment, tuple[Diagnostic, ...]]:
+    """The meaning of a deployment document. `given` replaces the keys of `GIVEN`; its paths are not checked here."""
+    found = Findings()
+    root = Section(document.tree, "", found)
+    clock = root.section("clock").fill(Clock(), _CLOCK)
+    deployment = Deployment(
+        name=document.name,
+        mode=root.value("mode", word, "dry"),
+        worlds=tuple(str(item.value) for item in root.words("worlds")),
+        account=root.value("account", word, "paper"),
+        feed=_feed(root.section("feed"), given),
+        broker=root.section("broker").fill(PaperBroker(), _BROKER),
+        clock=clock,
+        out=given.get("out") or root.value("out", word, "out"),
+        snapshot_every=root.value("snapshot_every", whole, 26),
+        description=root.value("description", word, ""),
+    )
+    _folders(root, document, given)
+    _clock_order(root, clock)
+    return deployment, in_order(found.problems)
+
+
+def _feed(section: Section, given: Mapping[str, str]) -> FilesFeed | SyntheticFeed:
+    if section.value("kind", word, "synthetic") == "synthetic" and "feed.bars" not in given:
+        return section.fill(SyntheticFeed(), _SYNTHETIC)
+    feed = section.fill(FilesFeed(""), _FILES)
+    return FilesFeed(given.get("feed.bars", feed.bars), feed.rate, feed.delay, given.get("feed.vix", feed.vix))
+
+
+def _folders(root: Section, document: Document, given: Mapping[str, str]) -> None:
+    for key in ("bars", "vix"):
+        scalar = root.section("feed").scalar(key)
+        if f"feed.{key}" in given or scalar is None or not isinstance(scalar.value, str) or not scalar.value:
+            continue
+        if not (document.folder / scalar.value).exists():
+            message = f"`{scalar.value}` does not exist"
+            root.found.problems.append(
+                problem(
+                    "Q0704", message, scalar.span, help=f"paths are relative to this file; `--{key} PATH` replaces it"
+                )
+            )
+
+
+def _clock_order(root: Section, clock: Clock) -> None:
+    end = root.section("clock").scalar("end")
+    if isinstance(end, Scalar) and clock.start and clock.end and clock.end < clock.start:
+        root.found.problems.append(problem("Q0705", f"the replay ends before it starts ({clock.start})", end.span))

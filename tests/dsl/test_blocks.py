@@ -1,0 +1,174 @@
+"""Two surfaces, one tree: a block gives what its YAML twin gives, with exact places."""
+
+from __future__ import annotations
+
+import pytest
+
+from qmtl.dsl.blocks import block_to_tree
+from qmtl.dsl.diagnostics import Diagnostic
+from qmtl.dsl.parser import parse_file, parse_predicate
+from qmtl.dsl.schema import check, load_schema
+from qmtl.dsl.source import Source
+from qmtl.dsl.tree import Map, Scalar, Seq, at, plain
+from qmtl.dsl.yamltree import read_yaml
+
+BLOCK = """\
+world us_core {
+  calendar XNYS
+  universe SPY, QQQ, ON, "BRK.B"
+  bars 15m, 60m
+  freshness { stale_15m_bars 2; regular_hours_only true }
+  sectors { SPY: index; ON: technology; "BRK.B": financials }
+  regime { source heuristic; heuristic us_heuristic }
+  chain trend when p_trend_up >= 0.55 and p_trend_down < 0.40 {
+    use roc_momentum, atr_ratchet
+    exposure 90%
+    stay_when p_trend_up >= 0.5
+  }
+  chain chop
+    when p_chop >= 0.50 {
+    use zscore_reversion
+  }
+  otherwise neutral { use roc_momentum; exposure 65% }
+  hysteresis { trend { p_trend_down 0 } }
+  allow SPY: roc_momentum, zscore_reversion
+  allow ON: []
+  parameters {
+    roc_momentum {
+      default { fast 10; slow 40 }
+      by_symbol { QQQ { fast 15; threshold 0.5% } }
+    }
+  }
+  select { method single_best; switch_edge 0.15; cooldown 120m }
+  churn_guard { min_target 3%; deadband 2%; side_cooldown 60m; min_hold 60m }
+  guard fear when vix.close > 20 { block long_entries; on_missing block }
+  risk { daily_loss -2%; weekly_loss -5% }
+  exchange alpaca_us_equity
+  capital 60%
+}
+"""
+
+YAML = """\
+world: us_core
+version: 1
+calendar: XNYS
+universe: [SPY, QQQ, ON, BRK.B]
+bars: [15m, 60m]
+freshness: {stale_15m_bars: 2, regular_hours_only: true}
+sectors: {SPY: index, ON: technology, BRK.B: financials}
+regime: {source: heuristic, heuristic: us_heuristic}
+chains:
+  - {name: trend, when: p_trend_up >= 0.55 and p_trend_down < 0.40, strategies: [roc_momentum, atr_ratchet],
+     exposure: 90%, stay_when: p_trend_up >= 0.5}
+  - {name: chop, when: p_chop >= 0.50, strategies: [zscore_reversion]}
+  - {name: neutral, otherwise: true, strategies: [roc_momentum], exposure: 65%}
+hysteresis: {trend: {p_trend_down: 0}}
+allowlist: {SPY: [roc_momentum, zscore_reversion], "ON": []}
+parameters:
+  roc_momentum: {default: {fast: 10, slow: 40}, by_symbol: {QQQ: {fast: 15, threshold: 0.5%}}}
+select: {method: single_best, switch_edge: 0.15, cooldown: 120m}
+churn_guard: {min_target: 3%, deadband: 2%, side_cooldown: 60m, min_hold: 60m}
+entry_guards: [{name: fear, when: vix.close > 20, block: long_entries, on_missing: block}]
+risk: {daily_loss: -2%, weekly_loss: -5%}
+exchange: alpaca_us_equity
+capital: 60%
+"""
+
+SAMPLE = """\
+world us_core {
+  calendar XNYS
+  universe SPY, QQQ, ON
+  chain trend when p_trend_up >= 0.55 and p_trend_down < 0.40 {
+    use roc_momentum, atr_ratchet
+    exposure 90%
+  }
+  otherwise neutral { use roc_momentum; exposure 65% }
+  allow SPY: roc_momentum, zscore_reversion
+  churn_guard { min_target 3%; deadband 2%; side_cooldown 60m; min_hold 60m }
+}
+"""
+
+
+def tree_of(text: str) -> tuple[Map, tuple[Diagnostic, ...]]:
+    _, (block,), problems = parse_file(Source("t", text))
+    assert problems == ()
+    kind, tree, found = block_to_tree(block, load_schema(block.key.value))
+    assert kind == block.key.value
+    return tree, found
+
+
+def test_a_world_in_blocks_is_the_tree_of_its_yaml_twin() -> None:
+    tree, problems = tree_of(BLOCK)
+    twin, trouble = read_yaml(Source("y", YAML))
+    assert (problems, trouble) == ((), ())
+    assert twin is not None
+    assert plain(tree) == plain(twin)
+    assert check(tree, "world") == ()
+
+
+def test_the_sample_world_of_the_language() -> None:
+    tree, problems = tree_of(SAMPLE)
+    assert problems == ()
+    assert [plain(c) for c in tree.get("chains").items][1] == {  # type: ignore[union-attr]
+        "name": "neutral",
+        "otherwise": True,
+        "strategies": ["roc_momentum"],
+        "exposure": "65%",
+    }
+
+
+def test_spans_point_into_the_block() -> None:
+    tree, _ = tree_of(BLOCK)
+    exposure = at(tree, ("chains", 0, "exposure"))
+    assert exposure.span.text == "90%"
+    symbol = at(tree, ("universe", 3))
+    assert isinstance(symbol, Scalar)
+    assert (symbol.value, symbol.span.text) == ("BRK.B", '"BRK.B"')
+    assert symbol.place(0, 3).text == "BRK"
+    entry = tree.entry("allowlist")
+    assert entry is not None
+    assert entry.key_span.text == "allow"
+
+
+def test_spans_of_conditions_in_blocks() -> None:
+    tree, _ = tree_of(BLOCK.replace("p_chop >= 0.50 {", "p_chop >= \n # half\n 0.50 {"))
+    scalar = at(tree, ("chains", 1, "when"))
+    assert isinstance(scalar, Scalar)
+    expr, problems = parse_predicate(scalar)
+    assert problems == ()
+    assert expr is not None
+    assert expr.right.span.text == "0.50"  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("statement", "code", "text"),
+    [
+        ("calendar XNYS\n calendar XNYS", "Q0106", "calendar"),
+        ("allow SPY: a\n allow SPY: b", "Q0106", "SPY"),
+        ("allowlist all\n allow SPY: b", "Q0106", "allow"),
+        ("chian x when p_chop > 0.5 { use a }", "Q0306", "chian"),
+        ("alow SPY: a", "Q0304", "alow SPY"),
+        ("allow SPY", "Q0301", "allow SPY"),
+    ],
+)
+def test_what_does_not_fit_a_block(statement: str, code: str, text: str) -> None:
+    _, problems = tree_of(f"world w {{\n {statement}\n}}")
+    assert [(p.code, p.span and p.span.text) for p in problems] == [(code, text)]
+
+
+def test_unknown_keys_reach_the_schema() -> None:
+    tree, problems = tree_of("world w { frob { a 1 } }")
+    assert problems == ()
+    assert "Q0201" in {p.code for p in check(tree, "world")}
+
+
+def test_a_single_value_of_a_list_is_a_list() -> None:
+    tree, _ = tree_of("world w { universe SPY }")
+    universe = tree.get("universe")
+    assert isinstance(universe, Seq)
+    assert plain(universe) == ["SPY"]
+
+
+def test_a_block_without_a_name() -> None:
+    _, (problem,) = tree_of("world { universe SPY }")
+    assert problem.code == "Q0301"
