@@ -1,0 +1,1 @@
+"""Program + data -> decisions -> orders. Never sees text: it takes a `qmtl.dsl.program.Program`."""

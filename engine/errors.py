@@ -1,0 +1,49 @@
+"""Exceptions of the engine; mistakes in a user's text are Diagnostics instead.
+
+QmtlError
+  DataError          bars or macro values that cannot be used (file, line, why)
+  CalendarError      a calendar that does not exist or does not cover the dates
+  JournalError       storage failed or holds something unreadable
+    DuplicateEntry   (stream, key) exists
+    LockedError      another process runs on this journal or account
+  BrokerError        a query or submission failed
+  StateError         a snapshot does not fit the program
+"""
+
+from __future__ import annotations
+
+
+class QmtlError(Exception):
+    """Root of what can go wrong at run time. `hint` says the way out in one sentence."""
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+class DataError(QmtlError):
+    """Bars or macro values that cannot be used."""
+
+
+class CalendarError(QmtlError):
+    """A calendar that does not exist or does not cover the dates."""
+
+
+class JournalError(QmtlError):
+    """Storage failed or holds something unreadable."""
+
+
+class DuplicateEntry(JournalError):  # noqa: N818 - reads as what it is
+    """The (stream, key) is already in the journal."""
+
+
+class LockedError(JournalError):
+    """Another process runs on this journal or account."""
+
+
+class BrokerError(QmtlError):
+    """A query or submission failed; what happened at the broker is not known."""
+
+
+class StateError(QmtlError):
+    """A snapshot does not fit the program."""

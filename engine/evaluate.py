@@ -1,0 +1,239 @@
+"""The graph at work: nodes of a Program as kernels, stepped by rate.
+
+In: rows of closed bars and which symbols have one. Out: one row per node, kept until the node's next step. Built once
+per program: who reads what, and through which columns, is settled here, so that a step only calls kernels in order.
+
+Nodes stand in topological order. Where a bar of a coarse and one of a fine rate close together the coarse nodes step
+first, and a fine node reads a coarse one's last row. Constants are computed once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import numpy as np
+
+from qmtl.dsl.program import Node
+
+from .bars import FIELDS, Bools, Floats
+from .errors import StateError
+from .kernels import (
+    CROSS_OPS,
+    WINDOWED,
+    Active,
+    Arena,
+    Array,
+    Kernel,
+    Window,
+    active_of,
+    make,
+    rows_of,
+    window_for,
+    windowed,
+)
+
+Columns = tuple[int, ...] | None
+#: what a step masks: a tuple of columns, None for all of them, or the market, which never misses a bar
+Place = Columns | str
+MARKET = "market"
+
+
+#: one entry of a plan: what is done, and what of it is masked
+Step = tuple[Callable[[Active | None], object], Place]
+
+
+class Graph:
+    """Rows and kernels of `nodes` over `width` symbols.
+
+    rows     one buffer per node, float64 or uint8, [columns] or [1]
+    kernels  one per node, None for inputs and constants
+    places   what a kernel's state spans: columns, None for all of them, or the market
+    bars     last bar of every symbol by rate, float64 [5, width]; daily series by "1d:NAME", [5, 1]
+    """
+
+    def __init__(self, nodes: Sequence[Node], width: int) -> None:
+        self.nodes = tuple(nodes)
+        self.width = width
+        self.rows: list[Array] = []
+        self.kernels: list[Kernel | None] = []
+        self.places: list[Place] = []
+        self.bars: dict[str, Floats] = {rate: np.full((len(FIELDS), width), np.nan) for rate in ("15m", "60m")}
+        self._clocks: list[str] = []
+        self._plans: dict[str, list[Step]] = {}
+        self._gathers: list[Callable[[Active | None], object]] = []
+        self._gathered: dict[tuple[int, Columns], Array] = {}
+        self._windows: dict[tuple[int, Place], Window] = {}
+        self._depths = _depths(self.nodes)
+        self._arena = Arena()
+        for node in self.nodes:
+            self._add(node)
+        self._run("", {})
+
+    def series(self) -> tuple[str, ...]:
+        """Daily series that some node reads."""
+        return tuple(key.removeprefix("1d:") for key in self.bars if key.startswith("1d:"))
+
+    def step_bars(self, rate: str, values: Floats, present: Bools) -> None:
+        """Step every node of `rate` by one bar: values [5, width] where `present` [width]."""
+        if present.all():
+            np.copyto(self.bars[rate], values)
+            self._run(rate, None)
+            return
+        np.copyto(self.bars[rate], values, where=present)
+        masks: dict[Place, Active | None] = {MARKET: None}
+        for _, place in self._plans.get(rate, ()):
+            if place not in masks:
+                masks[place] = active_of(present[list(place)] if isinstance(place, tuple) else present)
+        self._run(rate, masks)
+
+    def step_daily(self, series: str, values: Floats) -> None:
+        """Step the nodes of a daily series by one value set, in the order of FIELDS."""
+        self.bars[f"1d:{series}"][:, 0] = values
+        self._run(f"1d:{series}", None)
+
+    def refresh(self) -> None:
+        """Read all inputs again after `bars` and `rows` were restored."""
+        for gather in self._gathers:
+            gather(None)
+
+    def _run(self, clock: str, masks: dict[Place, Active | None] | None) -> None:
+        with np.errstate(all="ignore"):
+            for act, place in self._plans.get(clock, ()):
+                act(masks[place] if masks else None)
+
+    def _add(self, node: Node) -> None:
+        self._clocks.append(self._clock(node))
+        if node.op == "const":
+            self._source(_constant(node))
+        elif node.op == "input":
+            self._input(node)
+        elif node.op in CROSS_OPS:
+            self._cross(node)
+        else:
+            args = tuple(self._read(arg, node) for arg in node.args)
+            kernel = self._windowed(node, args[0]) if node.op in WINDOWED else self._make(node, self._width(node))
+            self._kernel(kernel, args, _place(node))
+            self.rows.append(kernel.out)
+
+    def _clock(self, node: Node) -> str:
+        """What steps a node: its rate, and for daily ones the one series they come from."""
+        if node.rate != "1d":
+            return node.rate
+        if node.op == "input":
+            return f"1d:{_series(node)[0]}"
+        clocks = {self._clocks[arg] for arg in node.args} - {""}
+        if len(clocks) != 1:
+            raise StateError(f"node {node.id} mixes daily series {sorted(clocks)}", "read them at 15m or 60m")
+        return clocks.pop()
+
+    def _width(self, node: Node) -> int:
+        if node.scope == "market":
+            return 1
+        return self.width if node.columns is None else len(node.columns)
+
+    def _source(self, row: Array) -> None:
+        self.rows.append(row)
+        self.kernels.append(None)
+        self.places.append(MARKET)
+
+    def _input(self, node: Node) -> None:
+        clock = self._clocks[-1]
+        name, field = _series(node)
+        if node.rate == "1d":
+            self.bars.setdefault(clock, np.full((len(FIELDS), 1), np.nan))
+        bars = self.bars[clock]
+        row = bars[FIELDS.index(field)]
+        if node.columns is None or node.scope == "market":
+            self._source(row)
+        else:
+            self._source(self._gather(row, node.columns, clock))
+        if name and node.rate != "1d":
+            raise StateError(f"input {node.params[0]} at {node.rate} is no bar series")
+
+    def _cross(self, node: Node) -> None:
+        """Functions across the universe read the whole column, whatever columns their reader has."""
+        source = self.nodes[node.args[0]]
+        whole = 1 if node.scope == "market" else len(self.rows[node.args[0]])
+        kernel = self._make(node, whole)
+        self._kernel(kernel, (self.rows[node.args[0]],), MARKET if node.scope == "market" else source.columns)
+        same = node.scope == "market" or node.columns == source.columns
+        self.rows.append(kernel.out if same else self._gather(kernel.out, _within(node.columns, source), node.rate))
+
+    def _make(self, node: Node, width: int) -> Kernel:
+        return make(node.op, node.params, width, self._arena)
+
+    def _windowed(self, node: Node, row: Array) -> Kernel:
+        """Kernels over the same values share a window as deep as the deepest of them needs."""
+        key = (node.args[0], _place(node))
+        if key not in self._windows:
+            self._windows[key] = window = window_for(node.op, self._depths[key], self._width(node))
+            self._plan(partial(window.push, row), key[1])
+        return windowed(node.op, int(node.params[0]), self._windows[key], self._arena, pushes=False)
+
+    def _kernel(self, kernel: Kernel, args: tuple[Array, ...], place: Place) -> None:
+        self._plan(partial(kernel.step, args), place)
+        self.kernels.append(kernel)
+        self.places.append(place)
+
+    def _plan(self, act: Callable[[Active | None], object], place: Place, clock: str | None = None) -> None:
+        self._plans.setdefault(self._clocks[-1] if clock is None else clock, []).append((act, place))
+
+    def _read(self, arg: int, reader: Node) -> Array:
+        """The argument's row in the columns of its reader."""
+        source = self.nodes[arg]
+        if source.scope == "market" or reader.scope == "market" or source.columns == reader.columns:
+            return self.rows[arg]
+        key = (arg, reader.columns)
+        if key not in self._gathered:
+            self._gathered[key] = self._gather(self.rows[arg], _within(reader.columns, source), self._clocks[arg])
+        return self._gathered[key]
+
+    def _gather(self, row: Array, where: tuple[int, ...], clock: str) -> Array:
+        """A row of some columns of `row`, filled right after `row` whenever that steps."""
+        at = np.asarray(where, dtype=np.intp)
+        out = row[at]
+
+        def gather(_active: Active | None) -> None:
+            np.take(row, at, out=out, mode="clip")
+
+        self._gathers.append(gather)
+        self._plan(gather, MARKET, clock)
+        return out
+
+
+def _place(node: Node) -> Place:
+    return MARKET if node.scope == "market" else node.columns
+
+
+def _depths(nodes: Sequence[Node]) -> dict[tuple[int, Place], int]:
+    """The most rows that windowed nodes read of an argument in some columns."""
+    depths: dict[tuple[int, Place], int] = {}
+    for node in nodes:
+        if node.op in WINDOWED:
+            key = (node.args[0], _place(node))
+            depths[key] = max(depths.get(key, 0), rows_of(node.op, int(node.params[0])))
+    return depths
+
+
+def _within(columns: Columns, source: Node) -> tuple[int, ...]:
+    """Where the reader's columns stand in the source's row."""
+    if columns is None:
+        raise StateError(f"node {source.id} lacks columns that its reader needs")
+    if source.columns is None:
+        return columns
+    at = {column: index for index, column in enumerate(source.columns)}
+    return tuple(at[column] for column in columns)
+
+
+def _series(node: Node) -> tuple[str, str]:
+    """("vix", "close") of "vix.close", ("", "close") of "close"."""
+    name, _, field = str(node.params[0]).rpartition(".")
+    return name, field
+
+
+def _constant(node: Node) -> Array:
+    value = node.params[0]
+    if node.kind == "truth":
+        return np.full(1, np.uint8(2) if value else np.uint8(0))
+    return np.full(1, float(value))

@@ -1,0 +1,146 @@
+"""Kernels that remember a side: crossings, the ratcheting stop line, the signal latch.
+
+In: rows of numbers or truths. Out: one row. Only a definite truth moves a latch; an unknown leaves it where it is.
+"""
+
+from __future__ import annotations
+
+from itertools import product
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..bars import Bools, Codes, Floats
+from .elementwise import Compute, comparison
+from .kernel import PLAIN_ZERO, TRUE, UNKNOWN, Active, Array, keep
+
+
+class Crosses:
+    """a > b now and a <= b one step ago; with `swap` the other way down. Unknown on the first step."""
+
+    __slots__ = ("_above", "_before", "_now", "_swap", "out")
+
+    def __init__(self, width: int, *, swap: bool) -> None:
+        self._swap = swap
+        self._above: Compute = comparison("gt", width)
+        self._now: Codes = np.empty(width, dtype=np.uint8)
+        self._before: Codes = np.full(width, UNKNOWN)  # truth of a <= b
+        self.out: Codes = np.full(width, UNKNOWN)
+
+    def step(self, args: tuple[Array, ...], active: Active | None) -> Array:
+        first, second = reversed(args) if self._swap else args
+        self._above(first, second, self._now)
+        keep(self.out, np.minimum(self._now, self._before), active)
+        np.subtract(TRUE, self._now, self._now)
+        keep(self._before, self._now, active)
+        return self.out
+
+    def state(self) -> tuple[Array, ...]:
+        return (self._before.copy(),)
+
+    def restore(self, state: tuple[Array, ...]) -> None:
+        np.copyto(self._before, state[0])
+
+    def ready(self) -> Bools:
+        ready: Bools = self._before != UNKNOWN
+        return ready
+
+
+class Ratchet:
+    """A stop line that moves only toward the price: `ratchet(x, lower, upper)`.
+
+    Above it, line = max(line, lower), and x below the line flips it to `upper`; below it, line = min(line, upper), and x
+    above it flips it to `lower`. It starts above when x >= (lower + upper) / 2."""
+
+    __slots__ = ("_line", "_side", "out")
+
+    def __init__(self, width: int) -> None:
+        self._line: Floats = np.full(width, np.nan)
+        self._side: NDArray[np.int8] = np.zeros(width, dtype=np.int8)
+        self.out: Floats = np.full(width, np.nan)
+
+    def step(self, args: tuple[Array, ...], active: Active | None) -> Array:
+        x, lower, upper = args
+        known = ~np.isnan(x + lower + upper)
+        above = self._side > 0
+        if not self._side.all():
+            above = np.where(self._side == 0, x >= (lower + upper) / 2, above)
+        # fmax and fmin leave out the line that a fresh column does not have yet
+        line = np.fmin(self._line, upper)
+        np.copyto(line, np.fmax(self._line, lower), where=above)
+        np.add(line, PLAIN_ZERO, line)
+        flips = x > line
+        np.copyto(flips, x < line, where=above)
+        np.copyto(line, upper, where=flips & above)
+        np.copyto(line, lower, where=flips > above)
+        moves = known if active is None else known & active.mask
+        np.copyto(self._line, line, where=moves)
+        np.copyto(self._side, np.where(above ^ flips, np.int8(1), np.int8(-1)), where=moves)
+        np.copyto(line, np.nan, where=~known)
+        keep(self.out, line, active)
+        return self.out
+
+    def state(self) -> tuple[Array, ...]:
+        return self._line.copy(), self._side.copy()
+
+    def restore(self, state: tuple[Array, ...]) -> None:
+        np.copyto(self._line, state[0])
+        np.copyto(self._side, state[1])
+
+    def ready(self) -> Bools:
+        ready: Bools = self._side != 0
+        return ready
+
+
+class Latch:
+    """A signal in {-1, 0, 1} from `latch(long, short, exit_long, exit_short)`; the rule is `latched`. Missing while flat
+    with an unknown entry condition."""
+
+    __slots__ = ("_side", "_which", "out")
+
+    def __init__(self, width: int) -> None:
+        self._side: NDArray[np.int8] = np.zeros(width, dtype=np.int8)
+        self._which: Codes = np.empty(width, dtype=np.uint8)
+        self.out: Floats = np.full(width, np.nan)
+
+    def step(self, args: tuple[Array, ...], active: Active | None) -> Array:
+        # side and four truths are five digits of base 3: at most 242, which a byte holds
+        which = self._which
+        np.add(self._side.view(np.uint8), TRUE - UNKNOWN, which)
+        for truth in args:
+            np.multiply(which, np.uint8(3), which)
+            np.add(which, truth, which)
+        row = which.astype(np.intp)
+        keep(self._side, _SIDES.take(row), active)
+        keep(self.out, _SIGNALS.take(row), active)
+        return self.out
+
+    def state(self) -> tuple[Array, ...]:
+        return (self._side.copy(),)
+
+    def restore(self, state: tuple[Array, ...]) -> None:
+        np.copyto(self._side, state[0])
+
+    def ready(self) -> Bools:
+        return np.ones(len(self._side), dtype=np.bool_)
+
+
+def latched(side: int, long: int, short: int, exits: tuple[int, int]) -> int:
+    """The side after one step: exit first, then entry. An opposite entry flips; both entries at once change nothing."""
+    if (side > 0 and exits[0] == TRUE) or (side < 0 and exits[1] == TRUE):
+        side = 0
+    if (long == TRUE) == (short == TRUE):
+        return side
+    return 1 if long == TRUE else -1
+
+
+def _latch_tables() -> tuple[NDArray[np.int8], Floats]:
+    """Next side and signal for every side and every four truths."""
+    sides, signals = np.empty(243, dtype=np.int8), np.empty(243)
+    for which, (side, long, short, *exits) in enumerate(product((-1, 0, 1), *[(0, 1, 2)] * 4)):
+        sides[which] = after = latched(side, long, short, (exits[0], exits[1]))
+        signals[which] = np.nan if after == 0 and UNKNOWN in {long, short} else after
+    return sides, signals
+
+
+_SIDES, _SIGNALS = _latch_tables()

@@ -1,0 +1,152 @@
+"""What `observe` hands to `decide`: one row of columns for one tick, and the account as of the same tick.
+
+Shapes: S symbols, N strategies, K chains, G guards, all in the order of the Program. Times are epoch seconds UTC.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .bars import Bools, Codes, Floats, Ints
+
+Sides = NDArray[np.int8]
+Counts = NDArray[np.int32]
+
+
+@dataclass(frozen=True, slots=True)
+class SessionTimes:
+    """The exchange's day around `now`. `open_at`/`close_at` are of the session that contains `now` or, outside of
+    sessions, of the last one that began; `day` is its ISO date and `week` its ISO week ("2025-W44")."""
+
+    open_at: int
+    close_at: int
+    day: str
+    week: str
+
+
+@dataclass(frozen=True, slots=True)
+class Market:
+    """One tick's view of the market.
+
+    decision       True on the first tick at which a new 15m bar is known
+    regular_hours  open <= now < close by the exchange's calendar
+    bar_start/end  of the newest known 15m bar (0 = none yet)
+    mark           [S] last known closed 15m close, NaN = never seen
+    behind_15m/60m [S] bars that the calendar says should be known and that this symbol lacks; -1 = no bar ever
+    p              [4, S] p_trend_up, p_trend_down, p_chop, p_high_vol; NaN missing, p_reason [S] says why
+    confidence     [S]
+    when, stay     [K, S] truth (0 false, 1 unknown, 2 true); the `otherwise` row is all true
+    signal         [N, S] -1, 0, 1; 0 where unknown; signal_known [N, S]; signal_reason [N, S] why unknown
+    size           [N, S] in [0, 1], NaN unknown
+    stop, take     [N, S] distance from the average price or level (per strategy, see Lane), NaN none or unknown
+    guards         [G, S] truth
+    fit            [6, S] chart-fit inputs in the order of FitPlan, NaN unknown
+    features       [F, S] named features of the Program, for people
+    """
+
+    session: SessionTimes
+    decision: bool
+    regular_hours: bool
+    bar_start: int
+    bar_end: int
+    mark: Floats
+    behind_15m: Counts
+    behind_60m: Counts
+    p: Floats
+    p_reason: Codes
+    confidence: Floats
+    when: Codes
+    stay: Codes
+    signal: Sides
+    signal_known: Bools
+    signal_reason: Codes
+    size: Floats
+    stop: Floats
+    take: Floats
+    guards: Codes
+    fit: Floats
+    features: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Fill:
+    """One fill of one of our orders, applied once. `qty` signed (buy positive); `at` is the grid time
+    it happened in; `strategy` and `generation` are those of the order."""
+
+    client_order_id: str
+    symbol: str
+    qty: Decimal
+    price: Decimal
+    at: int
+    world: str
+    strategy: str
+    generation: str
+
+
+@dataclass(frozen=True, slots=True)
+class OrderResult:
+    """How a submission or an order ended since the last tick. `outcome` is a state of `orders.OrderState`; `error` is
+    "", "business", "auth", "server" or "unknown"; `detail` is the broker's text."""
+
+    client_order_id: str
+    symbol: str
+    outcome: str
+    error: str
+    detail: str
+    leg: str
+
+
+@dataclass(frozen=True, slots=True)
+class WorkingOrder:
+    """An order of ours that is not terminal yet. `qty` signed, what remains; `since` is the tick that sent it."""
+
+    client_order_id: str
+    symbol: str
+    qty: Decimal
+    leg: str
+    since: int
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """The world's account as of this tick, from the broker.
+
+    readable   False when positions could not be read: the tick is completed without any order
+    equity, cash, buying_power   of the whole account, in its currency
+    flows      deposits minus withdrawals since the last tick
+    qty, average_price  float64 [S] (0 and NaN when flat); `exact` holds the broker's decimal quantities
+    external   bool [S]: the position is not ours
+    working    our open orders;  fills, results: since the last tick, oldest first
+    """
+
+    readable: bool
+    equity: float
+    cash: float
+    buying_power: float
+    flows: float
+    qty: Floats
+    average_price: Floats
+    exact: tuple[Decimal, ...]
+    external: Bools
+    working: tuple[WorkingOrder, ...]
+    fills: tuple[Fill, ...]
+    results: tuple[OrderResult, ...]
+
+
+__all__ = [
+    "Account",
+    "Counts",
+    "Fill",
+    "Floats",
+    "Ints",
+    "Market",
+    "OrderResult",
+    "SessionTimes",
+    "Sides",
+    "WorkingOrder",
+]
