@@ -1,0 +1,187 @@
+"""The stage configuration of a Program as arrays, made once per program.
+
+In: a Program and the tick interval of the deployment. Out: a Frame that every stage reads. It stands between the two
+so that a tick never walks tuples of tuples: allowlist rows, chains, lanes and generations become [N, S] and [K] arrays.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qmtl.dsl.program import Lane, Program
+
+from .bars import Bools, Floats, Ints
+from .state import MIX, Hashes, Names, Small
+
+#: slack of comparisons between fractions: far below a cent of a million
+EPS: Final = 1e-12
+STYLES: Final = ("trend", "chop", "defensive")
+_FOREVER: Final = dt.date.max.toordinal()
+
+Ordinals = NDArray[np.int32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Frame:
+    """What stages need of a program. S symbols, N strategies, K chains.
+
+    interval        seconds between ticks, from the deployment
+    index           symbol -> column;  strategy_index  strategy -> row
+    allowed, until  [N, S] enabled rows and their last day (ordinal); `dated` says that any row ends
+    uses            [N, K] the chain names the strategy;  used [N] any chain does
+    exposure        [K]
+    sector          [S] 0..sectors-1, or `sectors` for a symbol without one (never capped together)
+    style           [N] index into STYLES
+    has_stop, stop_is_level, take_is_level   [N, S] from the lanes
+    generation      [N, S] first 64 bits;  mix_generation [S] of all enabled ones together (owner @mix)
+    """
+
+    program: Program
+    names: Names
+    interval: int
+    index: Mapping[str, int]
+    strategy_index: Mapping[str, int]
+    columns: Ints
+    allowed: Bools
+    until: Ordinals
+    dated: bool
+    uses: Bools
+    used: Bools
+    exposure: Floats
+    sector: Ints
+    sectors: int
+    style: Small
+    has_stop: Bools
+    stop_is_level: Bools
+    take_is_level: Bools
+    generation: Hashes
+    mix_generation: Hashes
+    mix_labels: tuple[str, ...]
+    churn: frozenset[str]
+
+    @property
+    def symbols(self) -> int:
+        """Number of symbols."""
+        return len(self.names.symbols)
+
+    @property
+    def strategies(self) -> int:
+        """Number of strategies."""
+        return len(self.names.strategies)
+
+
+def build_frame(program: Program, interval: int = 60) -> Frame:
+    """The arrays of a program for ticks `interval` seconds apart."""
+    settings = program.settings
+    names = Names(
+        settings.universe, tuple(plan.name for plan in program.strategies), tuple(c.name for c in program.chains)
+    )
+    shape = (len(names.strategies), len(names.symbols))
+    sector, sectors = _sectors(settings.universe, {symbol: name for symbol, name in settings.sectors if name != "none"})
+    until = np.array([[_ordinal(day) for day in row] for row in program.allowed_until], dtype=np.int32).reshape(shape)
+    uses = np.zeros((shape[0], len(program.chains)), dtype=np.bool_)
+    for k, chain in enumerate(program.chains):
+        uses[list(chain.strategies), k] = True
+    has_stop, stop_is_level, take_is_level = _lane_flags(program, shape)
+    labels = tuple(_mix_label(program, column) for column in range(shape[1]))
+    return Frame(
+        program=program,
+        names=names,
+        interval=interval,
+        index=MappingProxyType({symbol: column for column, symbol in enumerate(names.symbols)}),
+        strategy_index=MappingProxyType({name: row for row, name in enumerate(names.strategies)} | {"@mix": MIX}),
+        columns=np.arange(shape[1]),
+        allowed=np.array(program.allowed, dtype=np.bool_).reshape(shape),
+        until=until,
+        dated=bool((until < _FOREVER).any()),
+        uses=uses,
+        used=np.asarray(uses.any(axis=1)),
+        exposure=np.array([chain.exposure for chain in program.chains], dtype=np.float64),
+        sector=sector,
+        sectors=sectors,
+        style=np.array([STYLES.index(plan.style) for plan in program.strategies], dtype=np.int16),
+        has_stop=has_stop,
+        stop_is_level=stop_is_level,
+        take_is_level=take_is_level,
+        generation=np.array([[hash_of(text) for text in row] for row in program.generations], dtype=np.uint64).reshape(
+            shape
+        ),
+        mix_generation=np.array([hash_of(label) for label in labels], dtype=np.uint64),
+        mix_labels=labels,
+        churn=frozenset(settings.churn_guard.enabled),
+    )
+
+
+def allowed_on(frame: Frame, day: int) -> Bools:
+    """[N, S] pairs enabled on an exchange day (proleptic day number); the day of `until` is the last one."""
+    return frame.allowed & (frame.until >= day) if frame.dated else frame.allowed
+
+
+def hash_of(generation: str) -> int:
+    """First 64 bits of a generation's hex text as a whole number; other text is hashed. 0 stands for none."""
+    if not generation:
+        return 0
+    try:
+        return int(generation[:16], 16)
+    except ValueError:
+        return int.from_bytes(hashlib.blake2b(generation.encode(), digest_size=8).digest(), "big")
+
+
+def generation_label(frame: Frame, strategy: int, column: int) -> str:
+    """Generation text of a strategy index (or MIX) for a symbol; "" for nobody."""
+    if strategy == MIX:
+        return frame.mix_labels[column]
+    return frame.program.generations[strategy][column] if strategy >= 0 else ""
+
+
+def strategy_label(frame: Frame, strategy: int) -> str:
+    """Name of a strategy index; "@mix" for the weighted owner, "@gone" for one of a former program, "" for nobody."""
+    return frame.names.strategies[strategy] if strategy >= 0 else {MIX: "@mix", -1: ""}.get(strategy, "@gone")
+
+
+def day_number(day: str) -> int:
+    """Proleptic day number of an ISO date."""
+    return dt.date.fromisoformat(day).toordinal()
+
+
+def _ordinal(day: str) -> int:
+    return day_number(day) if day else _FOREVER
+
+
+def _sectors(universe: tuple[str, ...], sector_of: dict[str, str]) -> tuple[Ints, int]:
+    numbers = {name: number for number, name in enumerate(sorted({sector_of[s] for s in universe if s in sector_of}))}
+    return np.array([numbers.get(sector_of.get(symbol, ""), len(numbers)) for symbol in universe], dtype=np.int64), len(
+        numbers
+    )
+
+
+def _lane_flags(program: Program, shape: tuple[int, int]) -> tuple[Bools, Bools, Bools]:
+    """has_stop, stop_is_level, take_is_level; later lanes overwrite their columns, as in Market."""
+    has_stop, stop_level, take_level = (np.zeros(shape, dtype=np.bool_) for _ in range(3))
+    for row, plan in enumerate(program.strategies):
+        for lane in plan.lanes:
+            where: slice | list[int] = slice(None) if lane.columns is None else list(lane.columns)
+            _write_lane(lane, (has_stop[row], stop_level[row], take_level[row]), where)
+    return has_stop, stop_level, take_level
+
+
+def _write_lane(lane: Lane, rows: tuple[Bools, Bools, Bools], where: slice | list[int]) -> None:
+    for row, flag in zip(rows, (lane.stop is not None, lane.stop_is_level, lane.take_is_level), strict=True):
+        row[where] = flag
+
+
+def _mix_label(program: Program, column: int) -> str:
+    """Generation of the owner @mix: of the strategies enabled for the symbol, by name, so that order means nothing."""
+    plans = zip(program.strategies, program.generations, program.allowed, strict=True)
+    text = "\n".join(
+        sorted(f"{plan.name} {generation[column]}" for plan, generation, allowed in plans if allowed[column])
+    )
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()

@@ -1,0 +1,79 @@
+"""9. churn guard: four rules that keep targets from trembling; exits by stop and the like pass by them.
+
+In: target, current, the side's clock. Out: `Churn`.
+
+1. min_target: |target| < min_target becomes 0; a held symbol keeps a target of its side from min_target - deadband on.
+2. deadband: |target - current| < deadband becomes current.
+3. side_cooldown: the opposite side within `side_cooldown` of the first opening fill of the (last) side becomes current.
+4. min_hold: the opposite side of a held position within `min_hold` of that fill becomes current.
+0 and reductions are never held back by rules 3 and 4. Rules 2 to 4 never enlarge |delta|; all four together are idempotent.
+
+Where the specification is silent: a target that already equals the current fraction passes rule 1 (nothing would be
+traded), which is what makes the guard idempotent when single rules are switched off. Protective exits pass all rules; a
+target brought to 0 by min_target or an entry guard is not protective.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ..bars import Codes, Floats, Ints
+from ..frame import EPS, Frame
+from ..market import Sides
+from ..reasons import Reason
+from ..tick import Churn, Tick, no_reasons, put
+
+
+def run(frame: Frame, tick: Tick) -> Tick:
+    """Fill in `tick.churn`."""
+    wished = tick.target.target
+    if not tick.market.decision:
+        return replace(tick, churn=Churn(wished, no_reasons(frame)))
+    load = tick.load
+    clock = SideClock(load.side, load.side_opened_at, load.last_side, load.last_opened_at)
+    target, reason = guard(frame, wished, load.current, clock, tick.now)
+    protective = tick.target.protective
+    return replace(tick, churn=Churn(np.where(protective, wished, target), np.where(protective, np.uint8(0), reason)))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SideClock:
+    """Side held (0 flat), when it opened, and the same of the newest position; all [S]."""
+
+    side: Sides
+    opened_at: Ints
+    last_side: Sides
+    last_opened_at: Ints
+
+
+def guard(frame: Frame, target: Floats, current: Floats, clock: SideClock, now: int) -> tuple[Floats, Codes]:
+    """(target, reason) after the enabled rules."""
+    settings = frame.program.settings
+    rules, enabled = settings.churn_guard, frame.churn
+    reason = no_reasons(frame)
+    wished = target
+    if "min_target" in enabled:
+        band = (np.abs(current) >= settings.position_policy.flat) & (target * current > 0)
+        least = np.where(band, rules.min_target - rules.deadband, rules.min_target)
+        small = (np.abs(target) < least - EPS) & (target != 0) & (target != current)
+        target = np.where(small, 0.0, target)
+        put(reason, small, Reason.MIN_TARGET)
+    if "deadband" in enabled:
+        near = (np.abs(target - current) < rules.deadband - EPS) & (target != current)
+        target = np.where(near, current, target)
+        put(reason, near, Reason.DEADBAND)
+    sign = np.sign(target)
+    if "side_cooldown" in enabled:
+        side = np.where(clock.side != 0, clock.side, clock.last_side)
+        since = np.where(clock.side != 0, clock.opened_at, clock.last_opened_at)
+        early = (sign * side < 0) & (now < since + rules.side_cooldown) & (target != current)
+        target = np.where(early, current, target)
+        put(reason, early, Reason.SIDE_COOLDOWN)
+    if "min_hold" in enabled:
+        young = (sign * clock.side < 0) & (now < clock.opened_at + rules.min_hold) & (target != current)
+        target = np.where(young, current, target)
+        put(reason, young, Reason.MIN_HOLD)
+    put(reason, target == wished, 0)
+    return target, reason

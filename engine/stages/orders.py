@@ -1,0 +1,241 @@
+"""11. orders: what is sent now. Loss limits and kill state first, then caps after everything, then wishes.
+
+In: target of the policy, account, gate. Out: `tick.gate` and `Orders`. A wish is a leg (open or close), a signed fraction
+and a reason; `net` makes quantities of it. An order never crosses zero: a reversal flattens now and leaves the other side
+`pending` until the flat is confirmed by the broker's quantity, at the latest until the next decision tick.
+
+Entries need: regular hours, a readable account, an open gate, `open_delay` and `close_buffer`, no reject cooldown, an
+allowed symbol, no working order. Protective exits (stop, take, owner's signal 0, unwind_only, trim above tolerance) need
+regular hours, a readable account and the broker's quantity, nothing else: a working exit of ours with enough quantity
+and younger than `cancel_after` ticks is left alone, any other working order is cancelled, and the exit follows on the
+next tick, once the cancel is confirmed. When killed, only protective exits are sent.
+
+Where the specification is silent:
+- A reduction frees room under a cap only when it was filled, so a rotation takes two decision ticks.
+- An entry on a flat symbol that the last clip leaves below min_target is not sent at all.
+- Trims look at our own positions; external ones take room but nobody of ours is sold for them.
+- Closing orders that are not protective are cancelled at the same age as entries. The tick of a kill cancels everything,
+  exits included; later ticks cancel opening orders only.
+- A pending second leg passes all entry gates and the caps again on the tick it is sent.
+- Outside regular hours working orders are cancelled (nothing rests over a close); nothing is sent.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ..bars import Bools, Codes, Floats
+from ..caps import clipped, trimmed
+from ..frame import EPS, Frame
+from ..killswitch import judge
+from ..reasons import Reason
+from ..state import NOBODY, Small
+from ..tick import CLOSE_LEG, NO_LEG, OPEN_LEG, Orders, Tick, no_reasons, put
+
+
+def run(frame: Frame, tick: Tick) -> Tick:
+    """Fill in `tick.gate` and `tick.orders`."""
+    tick = replace(tick, gate=judge(frame, tick))
+    reason = no_reasons(frame)
+    entering, why = _entry_gates(frame, tick)
+    target, strategy, second = _wished(frame, tick, entering)
+    target, protective, trim = _capped(frame, tick, target, reason)
+    leg, delta = _legs(tick, target)
+    np.copyto(reason, why, where=(leg == OPEN_LEG) & ~entering & (why != 0))
+    leg = _filtered(frame, tick, leg, _Wish(target, protective, entering, second), reason)
+    cancel, leg = _cancels(frame, tick, leg, delta, protective, reason)
+    return replace(
+        tick, orders=_orders(frame, tick, _Plan(target, leg, delta, cancel, strategy, trim, second, protective, reason))
+    )
+
+
+def _entry_gates(frame: Frame, tick: Tick) -> tuple[Bools, Codes]:
+    """[S] may an opening order be sent now, and why not where this stage says so."""
+    rules, session, now = frame.program.settings.orders, tick.market.session, tick.now
+    entering = tick.target.may_enter & (tick.market.mark > 0)
+    cooling = now < tick.before.reject_until
+    why, blocked = no_reasons(frame), 0
+    if tick.freshness.outside:
+        blocked = int(Reason.MARKET_CLOSED)
+    elif not tick.account.readable:
+        blocked = int(Reason.UNREADABLE)
+    elif not tick.gate.entries:
+        blocked = tick.gate.why
+    elif now < session.open_at + rules.open_delay:
+        blocked = int(Reason.OPEN_DELAY)
+    elif now >= session.close_at - rules.close_buffer:
+        blocked = int(Reason.CLOSE_BUFFER)
+    put(why, cooling, Reason.REJECT_COOLDOWN)
+    if blocked:
+        why[:] = blocked
+        return np.zeros(frame.symbols, dtype=np.bool_), why
+    return entering & ~cooling, why
+
+
+def _wished(frame: Frame, tick: Tick, entering: Bools) -> tuple[Floats, Small, Bools]:
+    """(target, strategy of an opening leg, second legs). Without a new bar: the policy's target, plus second legs."""
+    target = tick.policy.target
+    if tick.market.decision:
+        return target, tick.select.selected, np.zeros(frame.symbols, dtype=np.bool_)
+    before, load = tick.before, tick.load
+    second = (before.pending != 0) & (tick.account.qty == 0) & (load.working == NO_LEG) & ~load.external & entering
+    return np.where(second, before.pending, target), before.pending_strategy, second
+
+
+def _capped(frame: Frame, tick: Tick, target: Floats, reason: Codes) -> tuple[Floats, Bools, Bools]:
+    """(target, protective, trims) after the last clip."""
+    load, guard = tick.load, frame.program.settings.churn_guard
+    after = clipped(frame, target, load.current, load.resting)
+    if after is not target:
+        put(reason, after != target, Reason.CAPPED)
+        if "min_target" in frame.churn:
+            crumb = (after != target) & ~load.held & (np.abs(after) < guard.min_target - EPS)
+            after = np.where(crumb, 0.0, after)
+    protective = tick.policy.protective
+    most = trimmed(frame, load.current, load.held)
+    trim = (
+        load.held
+        & load.solvent
+        & (np.abs(load.current) > most + EPS)
+        & (np.abs(after) > most + EPS)
+        & (after * load.current > 0)
+    )
+    if trim.any():
+        after = np.where(trim, np.sign(load.current) * most, after)
+        protective = protective | trim
+        put(reason, trim, Reason.TRIM)
+    return after, protective, trim
+
+
+def _legs(tick: Tick, target: Floats) -> tuple[Codes, Floats]:
+    """(leg, signed fraction) that leads from the current fraction to the target, stopping at zero."""
+    current, held = tick.load.current, tick.load.held
+    crossing = held & (target * current < 0)
+    goal = np.where(crossing, 0.0, target)
+    delta = np.where(tick.load.external, 0.0, goal - current)
+    grows = np.abs(goal) > np.abs(current)
+    leg = np.where(grows, np.uint8(OPEN_LEG), np.uint8(CLOSE_LEG))
+    # a position without any price has fraction 0 and can still be closed
+    return np.where((delta == 0) & ~(held & (goal == 0)), np.uint8(NO_LEG), leg), delta
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Wish:
+    target: Floats
+    protective: Bools
+    entering: Bools
+    second: Bools
+
+
+def _filtered(frame: Frame, tick: Tick, leg: Codes, wish: _Wish, reason: Codes) -> Codes:
+    """Legs that may be sent as far as clock, gate, size and side go; the open-order filter comes next."""
+    load = tick.load
+    if tick.freshness.outside or not tick.account.readable:
+        put(reason, leg != NO_LEG, Reason.MARKET_CLOSED if tick.account.readable else Reason.UNREADABLE)
+        return np.zeros_like(leg)
+    usual = wish.second | tick.market.decision
+    step = np.abs(wish.target - load.current)
+    tiny = (step < frame.program.settings.orders.min_delta - EPS) & (leg != NO_LEG)
+    usual = usual & ~tiny & tick.load.solvent
+    opens = (leg == OPEN_LEG) & wish.entering & usual
+    closes = (leg == CLOSE_LEG) & load.held & (wish.protective | (usual & (tick.gate.kill == 0)))
+    put(reason, tiny & ~wish.protective & (reason == 0), Reason.MIN_DELTA)
+    return np.where(opens | closes, leg, np.uint8(NO_LEG))
+
+
+def _cancels(
+    frame: Frame, tick: Tick, leg: Codes, delta: Floats, protective: Bools, reason: Codes
+) -> tuple[Codes, Codes]:
+    """(reason to cancel the working order, legs left). One live order per symbol: a leg waits for what is working."""
+    load, cancel = tick.load, no_reasons(frame)
+    working = load.working != NO_LEG
+    if not working.any():
+        return cancel, leg
+    old = working & (tick.now - load.working_since >= frame.program.settings.orders.cancel_after * frame.interval)
+    put(cancel, old, Reason.CANCEL_AGE)
+    exits = working & protective & (leg == CLOSE_LEG)
+    needed = np.abs(delta) * load.capital
+    enough = (load.working == CLOSE_LEG) & (np.abs(load.working_qty) * load.mark >= needed * (1 - 1e-9)) & ~old
+    put(cancel, exits & ~enough, Reason.CANCEL_EXIT)
+    if tick.gate.kill:
+        put(cancel, working if tick.gate.fired else working & (load.working == OPEN_LEG), Reason.CANCEL_KILL)
+    if tick.freshness.outside:
+        put(cancel, working, Reason.CANCEL_CLOSED)
+    if not tick.account.readable:
+        cancel[:] = 0
+    put(reason, working & (leg != NO_LEG), Reason.WORKING)
+    return cancel, np.where(working, np.uint8(NO_LEG), leg)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Plan:
+    target: Floats
+    leg: Codes
+    delta: Floats
+    cancel: Codes
+    strategy: Small
+    trim: Bools
+    second: Bools
+    protective: Bools
+    reason: Codes
+
+
+def _orders(frame: Frame, tick: Tick, plan: _Plan) -> Orders:
+    load, before = tick.load, tick.before
+    opens, closes = plan.leg == OPEN_LEG, plan.leg == CLOSE_LEG
+    crossing = closes & (plan.target * load.current < 0)
+    closing = closes & (crossing | (plan.target == 0))
+    _explain(tick, plan, crossing, closing)
+    # a reversal is remembered even while its first leg waits for a working order; a new decision replaces it
+    reversing = load.held & (plan.target * load.current < 0) & ~load.external & (tick.gate.kill == 0)
+    if tick.market.decision:
+        pending = np.where(reversing, plan.target, 0.0)
+        pending_strategy = np.where(reversing, tick.select.selected, np.int16(NOBODY))
+    else:
+        spent = opens | plan.protective
+        pending = np.where(spent, 0.0, before.pending)
+        pending_strategy = np.where(spent, np.int16(NOBODY), before.pending_strategy)
+    first = opens & ~load.held
+    stop, take = _levels(frame, tick, plan.strategy)
+    return Orders(
+        target=plan.target,
+        leg=plan.leg,
+        delta=np.where(plan.leg != NO_LEG, plan.delta, 0.0),
+        closing=closing,
+        cancel=plan.cancel,
+        strategy=np.where(opens, plan.strategy, load.owner).astype(np.int16),
+        pending=pending,
+        pending_strategy=pending_strategy,
+        entry_strategy=np.where(first, plan.strategy, before.entry_strategy).astype(np.int16),
+        entry_stop=np.where(first, stop, before.entry_stop),
+        entry_take=np.where(first, take, before.entry_take),
+        reason=plan.reason,
+    )
+
+
+def _levels(frame: Frame, tick: Tick, strategy: Small) -> tuple[Floats, Floats]:
+    """Stop and take of the strategies that open now, as they are known at the decision."""
+    row, known = np.maximum(strategy, 0), strategy >= 0
+    at = frame.columns
+    return np.where(known, tick.market.stop[row, at], np.nan), np.where(known, tick.market.take[row, at], np.nan)
+
+
+def _explain(tick: Tick, plan: _Plan, crossing: Bools, closing: Bools) -> None:
+    """The reason of what is sent, in place."""
+    load, reason = tick.load, plan.reason
+    opens, closes = plan.leg == OPEN_LEG, plan.leg == CLOSE_LEG
+    put(reason, opens, Reason.ENTRY)
+    put(reason, opens & load.held, Reason.ADD)
+    put(reason, opens & plan.second, Reason.SECOND_LEG)
+    put(reason, closes, Reason.REDUCE)
+    put(reason, closing, Reason.CLOSE)
+    put(reason, crossing, Reason.REVERSE)
+    put(reason, closes & plan.trim, Reason.TRIM)
+    exits = closes & plan.protective & ~plan.trim
+    put(reason, exits & (tick.policy.reason == Reason.UNWIND), Reason.UNWIND)
+    leaving = exits & tick.signals.owner_known & (tick.signals.owner_target == 0)
+    put(reason, leaving, Reason.OWNER_EXIT)
+    stops = exits & (tick.target.stopping != 0)
+    np.copyto(reason, tick.target.stopping, where=stops)

@@ -1,0 +1,69 @@
+"""10. position policy: what may happen to positions of former owners, generations and disabled symbols.
+
+In: target, owner and generation of each position, allowlist. Out: `Policy`, with a label per symbol, in this order:
+disabled symbol -> unwind_only (target 0, protective); flat and nothing resting -> normal; external -> never traded;
+other generation -> legacy_hold; owner is the selected one -> normal; else legacy_hold. legacy_hold by magnitude: larger
+keeps current, smaller reduces, the opposite side goes to 0 first.
+
+Where the specification is silent: an external position in a disabled symbol keeps its unwind_only label but is not
+traded, since unwinding what is not ours must be written. A position whose strategy is gone counts as another generation.
+On follow-up ticks labels are computed anew, and only unwind_only changes a target.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from ..bars import Bools
+from ..frame import Frame
+from ..reasons import Reason
+from ..state import MIX, Hashes
+from ..tick import NO_LEG, Policy, PolicyLabel, Tick, no_reasons, put
+
+
+def run(frame: Frame, tick: Tick) -> Tick:
+    """Fill in `tick.policy`."""
+    load, target, reason = tick.load, tick.churn.target, no_reasons(frame)
+    disabled = ~tick.allowlist.enabled
+    flat = (np.abs(load.current) < frame.program.settings.position_policy.flat) & (load.working == NO_LEG)
+    old = load.held & (_generation(frame, tick) != load.generation)
+    label = np.zeros(frame.symbols, dtype=np.uint8)
+    put(label, load.held & _foreign(frame, tick), PolicyLabel.OWNER_MISMATCH)
+    put(label, old, PolicyLabel.PRE_CUTOVER)
+    put(label, load.external, PolicyLabel.EXTERNAL)
+    put(label, flat, PolicyLabel.NORMAL)
+    put(label, disabled, PolicyLabel.DISABLED)
+    legacy = label >= PolicyLabel.PRE_CUTOVER
+    protective = tick.target.protective
+    if legacy.any() and tick.market.decision:
+        same = np.sign(target) == np.sign(load.current)
+        kept = np.where(same & (np.abs(target) > np.abs(load.current)), load.current, target)
+        target = np.where(legacy & ~protective, np.where(same, kept, 0.0), target)
+        put(reason, label == PolicyLabel.PRE_CUTOVER, Reason.PRE_CUTOVER)
+        put(reason, label == PolicyLabel.OWNER_MISMATCH, Reason.OWNER_MISMATCH)
+    if disabled.any():
+        target = np.where(disabled, 0.0, target)
+        protective = protective | (disabled & load.held)
+        put(reason, disabled, Reason.UNWIND)
+    if load.external.any():
+        target = np.where(load.external, load.current, target)
+        put(reason, load.external, Reason.EXTERNAL)
+    return replace(tick, policy=Policy(target, label, protective & ~load.external, reason))
+
+
+def _generation(frame: Frame, tick: Tick) -> Hashes:
+    """Generation today of each position's owner; 0 where the owner is gone or nobody."""
+    owner = tick.load.owner
+    own = frame.generation[np.maximum(owner, 0), frame.columns]
+    today = np.where(owner >= 0, own, np.uint64(0))
+    return np.where(owner == MIX, frame.mix_generation, today) if (owner == MIX).any() else today
+
+
+def _foreign(frame: Frame, tick: Tick) -> Bools:
+    """Held by another strategy than the selected one; weighted looks at symbol and generation only."""
+    if frame.program.settings.select.method == "weighted":
+        return np.zeros(frame.symbols, dtype=np.bool_)
+    foreign: Bools = tick.load.owner != tick.select.selected
+    return foreign

@@ -1,0 +1,205 @@
+"""7. select: which strategy speaks for a symbol, and with what target.
+
+In: eligible signals, scores of `fit`, the selection before. Out: `Select`.
+
+single_best: the highest adjusted score among strategies with a signal. While the current one is eligible (in the chain,
+allowed, signal known) another takes over only if ahead by `switch_edge`, `cooldown` after the last switch and, with
+`only_when_flat`, on a flat symbol. When the current one is not eligible the best eligible one is selected at once. A
+position whose owner is not the selected strategy gets the smaller of both targets, 0 if either is flat or opposite.
+
+weighted: weights = water-filled softmax of the scores; the rest is cash; the owner is @mix.
+
+Where the specification is silent:
+- The current strategy is eligible even with signal 0 on a flat symbol (the definition names no signal): others pass
+  edge and cooldown then too. This is the slower reading; it never trades more.
+- Nobody with a signal, but eligible ones: on a held symbol the best of them is selected (its 0 lets the position go), on
+  a flat one nothing is, so that the first signal is taken at once.
+- Every change from one strategy to another starts the cooldown, the forced one included; the first selection does not.
+- Scores depend on style and signal only, so strategies of one style tie often: the one the chains name first wins.
+- A strategy whose score is unknown is not chosen anew but may stay.
+- The owner's unknown target never blocks: the selected one's target counts, limited to what is held.
+- weighted: strategies with signal 0 take their weight too (abstaining is cash), which is the smaller book.
+- Exit-only keeps the owner's smaller target (reductions are allowed), never a larger one; unknown holds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ..bars import Bools, Codes, Floats, Ints
+from ..fit import scores
+from ..frame import EPS, Frame
+from ..reasons import Reason
+from ..state import MIX, NOBODY, Small
+from ..tick import NO_LEG, Select, Tick, any_strategy, no_reasons, put
+
+_NOTHING = np.empty((0, 0))
+
+
+def run(frame: Frame, tick: Tick) -> Tick:
+    """Fill in `tick.select`."""
+    if not tick.market.decision:
+        return replace(tick, select=_kept(frame, tick))
+    score = scores(frame, tick.market, tick.signals.signal)
+    weighted = frame.program.settings.select.method == "weighted"
+    return replace(tick, select=_weighted(frame, tick, score) if weighted else _single_best(frame, tick, score))
+
+
+def _kept(frame: Frame, tick: Tick) -> Select:
+    """A follow-up tick selects nothing anew."""
+    width = frame.symbols
+    return Select(
+        score=_NOTHING,
+        weights=_NOTHING,
+        selected=tick.before.selected,
+        switched_at=tick.before.switched_at,
+        rank=np.zeros(width),
+        raw=np.full(width, np.nan),
+        exit_only=np.zeros(width, dtype=np.bool_),
+        reason=no_reasons(frame),
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Choice:
+    selected: Small
+    switched_at: Ints
+    forced: Bools
+    nobody: Bools
+    reason: Codes
+
+
+def _single_best(frame: Frame, tick: Tick, score: Floats) -> Select:
+    choice = _choose(frame, tick, score)
+    load, signals, at = tick.load, tick.signals, frame.columns
+    row = np.maximum(choice.selected, 0)
+    chosen = choice.selected >= 0
+    raw = np.where(chosen, signals.target[row, at], 0.0)
+    foreign = load.held & (load.owner != choice.selected)
+    exit_only = choice.nobody.copy()
+    if foreign.any():
+        raw = np.where(foreign, _smaller(raw, signals.owner_known, signals.owner_target, load.side), raw)
+        exit_only |= foreign
+    if choice.nobody.any():
+        raw = np.where(choice.nobody, _exit_only(tick), raw)
+    return Select(
+        score=score,
+        weights=_NOTHING,
+        selected=choice.selected,
+        switched_at=choice.switched_at,
+        rank=np.where(chosen, np.fmax(np.abs(score[row, at]), 0.0), 0.0),
+        raw=raw,
+        exit_only=exit_only,
+        reason=choice.reason,
+    )
+
+
+def _choose(frame: Frame, tick: Tick, score: Floats) -> _Choice:
+    rules, before, at = frame.program.settings.select, tick.before, frame.columns
+    eligible, held = tick.signals.eligible, tick.load.held
+    current, row = before.selected, np.maximum(before.selected, 0)
+    stays = (current >= 0) & eligible[row, at]
+    known = eligible & np.isfinite(score)
+    best, best_score, found = _best(known & (tick.signals.signal != 0), score)
+    better = stays & found & (best != current) & (best_score - score[row, at] >= rules.switch_edge - EPS)
+    switch = better & (tick.now >= before.switched_at + rules.cooldown)
+    if rules.only_when_flat:
+        switch &= _flat(frame, tick)
+    forced = found & ~stays
+    selected = np.where(switch | forced, best, current)
+    quiet = ~stays & ~found & held
+    if quiet.any():
+        calm, _, exists = _best(known, score)
+        quiet &= exists
+        forced = forced | quiet
+        selected = np.where(quiet, calm, selected)
+    nobody = ~stays & ~forced
+    selected = np.where(nobody & held & (tick.load.owner >= 0), tick.load.owner, selected).astype(np.int16)
+    changed = (selected != current) & (current >= 0)
+    reason = no_reasons(frame)
+    put(reason, better & ~switch, Reason.SWITCH_HELD)
+    put(reason, forced, Reason.SELECTED)
+    put(reason, forced & changed, Reason.INELIGIBLE)
+    put(reason, switch, Reason.SWITCHED)
+    put(reason, nobody & held, Reason.EXIT_ONLY)
+    return _Choice(selected, np.where(changed, tick.now, before.switched_at), forced, nobody, reason)
+
+
+def _best(among: Bools, score: Floats) -> tuple[Small, Floats, Bools]:
+    """(row, its score, exists) of the highest score per column; the lower row wins a tie."""
+    masked = np.where(among, score, -np.inf)
+    row = masked.argmax(axis=0).astype(np.int16)
+    top = masked.max(axis=0)
+    return row, top, top > -np.inf
+
+
+def _flat(frame: Frame, tick: Tick) -> Bools:
+    flat = frame.program.settings.position_policy.flat
+    is_flat: Bools = (np.abs(tick.load.current) < flat) & (tick.load.working == NO_LEG)
+    return is_flat
+
+
+def _smaller(raw: Floats, owner_known: Bools, owner_target: Floats, side: np.ndarray) -> Floats:
+    """Smaller in magnitude of owner's and selected's target; 0 unless both lie on the side that is held."""
+    size = np.where(owner_known, np.minimum(np.abs(owner_target), np.abs(raw)), np.abs(raw))
+    agree = (np.sign(raw) == side) & (~owner_known | (np.sign(owner_target) == side))
+    return np.where(agree, side * size, 0.0)
+
+
+def _exit_only(tick: Tick) -> Floats:
+    """The owner's target on its own side, 0 when it is flat or opposite, NaN (hold) when unknown; 0 when nothing is held."""
+    load, signals = tick.load, tick.signals
+    same = np.sign(signals.owner_target) == load.side
+    value = np.where(signals.owner_known, np.where(same, signals.owner_target, 0.0), np.nan)
+    return np.where(load.held, value, 0.0)
+
+
+def _weighted(frame: Frame, tick: Tick, score: Floats) -> Select:
+    rules, load, signals = frame.program.settings.select, tick.load, tick.signals
+    among = signals.eligible & np.isfinite(score)
+    weights = water_fill(soft_weights(score, among, rules.temperature), rules.cap)
+    some = any_strategy(among)
+    raw = np.where(some, (weights * signals.target).sum(axis=0), np.where(load.held, np.nan, 0.0))
+    leaves = load.held & signals.owner_known & (signals.owner_target == 0)
+    raw = np.where(leaves & ~some, 0.0, raw)
+    reason = no_reasons(frame)
+    put(reason, ~some & load.held, Reason.EXIT_ONLY)
+    return Select(
+        score=score,
+        weights=weights,
+        selected=np.where(some | load.held, np.int16(MIX), np.int16(NOBODY)),
+        switched_at=tick.before.switched_at,
+        rank=np.abs((weights * np.where(among, score, 0.0)).sum(axis=0)),
+        raw=raw,
+        exit_only=~some,
+        reason=reason,
+    )
+
+
+def soft_weights(score: Floats, among: Bools, temperature: float) -> Floats:
+    """softmax((v - max) / temperature) over the strategies in `among` [N, S]; 0 elsewhere, all 0 where there is none."""
+    masked = np.where(among, score, -np.inf)
+    top = masked.max(axis=0)
+    raised = np.where(among, np.exp((masked - np.where(np.isfinite(top), top, 0.0)) / temperature), 0.0)
+    total = raised.sum(axis=0)
+    return raised / np.where(total > 0, total, 1.0)
+
+
+def water_fill(weights: Floats, cap: float) -> Floats:
+    """min(cap, lambda w) with a sum of min(1, n cap) per column, n = strategies with a weight; the rest is cash."""
+    present = weights > 0
+    total = np.minimum(1.0, present.sum(axis=0) * cap)
+    full = np.zeros_like(present)
+    filled = weights
+    for _ in range(len(weights) + 1):
+        loose = np.where(full, 0.0, weights).sum(axis=0)
+        rest = total - cap * full.sum(axis=0)
+        scale = rest / np.where(loose > 0, loose, 1.0)
+        filled = np.where(full, cap, weights * scale)
+        over = (filled > cap) & ~full
+        if not over.any():
+            break
+        full |= over
+    return np.minimum(filled, cap)

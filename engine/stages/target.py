@@ -1,0 +1,222 @@
+"""8. target: how much, after caps, breadth, exposure, entry guards and stops.
+
+In: raw targets of select, account, levels. Out: `Target`. Order: symbol cap, sector gross, total gross, breadth rule,
+exposure multiplier, no entries where an earlier stage blocks them, entry guards, then stops, which beat all of it.
+
+Where the specification is silent or contradicts itself:
+- The breadth rule compares after the exposure multiplier: members keep min_target / exposure before it. Comparing before
+  it would leave an exposure of 40 % with twenty names of 1.2 %, all of which the churn guard sends to 0.
+- A member that no dropping can lift (its own size is too small) is left out at once and drops nobody else; min_target has
+  the last word on it in the churn guard, a held one inside its band stays.
+- Flat symbols that may not be entered take no room from others.
+- A guard looks at the side: a reversal into a blocked side becomes a flatten; adds to a held side pass; `hold` freezes
+  the guarded side, flat or held.
+- Blocked entries limit a target to what is held on its side, 0 on the other: exits and reductions stay possible.
+- Stops look at closed bars that ended after the opening fill. A strategy stop given as a level follows the strategy's
+  line while it is known, else its last value; one given as a distance is anchored at the average price. A stop or take
+  that was reached stays in force until the position is flat. A fresh mark is needed: without one it is `stop.blind`
+  (this account record has no broker mark to stand in). Stop before take, strategy before position stop.
+- A stopped @mix latches every strategy whose signal is on that side; so does a position whose strategy is gone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ..bars import Bools, Codes, Floats
+from ..caps import scaled, surviving
+from ..frame import EPS, Frame
+from ..market import Sides
+from ..reasons import Reason
+from ..tick import Target, Tick, no_reasons, put
+
+TRUE = 2
+UNKNOWN = 1
+
+
+def run(frame: Frame, tick: Tick) -> Tick:
+    """Fill in `tick.target`."""
+    load, reason = tick.load, no_reasons(frame)
+    may_enter = _may_enter(tick)
+    if tick.market.decision:
+        target = _sized(frame, tick, may_enter, reason)
+        target = _without_entries(tick, target, may_enter, reason)
+        target = _guarded(frame, tick, target, reason)
+    else:
+        target = load.current
+        reason[:] = Reason.FOLLOW_UP
+    exits = _exits(frame, tick)
+    leaves = load.held & tick.signals.owner_known & (tick.signals.owner_target == 0)
+    protective = (exits.stopping != 0) | leaves
+    put(reason, leaves, Reason.OWNER_EXIT)
+    np.copyto(reason, exits.stopping, where=exits.stopping != 0)
+    put(reason, exits.blind & (exits.stopping == 0), Reason.STOP_BLIND)
+    return replace(
+        tick,
+        target=Target(
+            target=np.where(protective, 0.0, target),
+            may_enter=may_enter,
+            protective=protective,
+            stop_level=exits.stop_level,
+            take_level=exits.take_level,
+            stopping=exits.stopping,
+            latch=_latched(tick, exits.stopping),
+            reason=reason,
+        ),
+    )
+
+
+def _may_enter(tick: Tick) -> Bools:
+    return (
+        tick.freshness.active
+        & tick.regime.known
+        & tick.chain.certain
+        & ~tick.allowlist.disabled
+        & ~tick.select.exit_only
+        & ~tick.load.external
+    )
+
+
+def _sized(frame: Frame, tick: Tick, may_enter: Bools, reason: Codes) -> Floats:
+    """Caps, breadth and exposure; NaN (unknown) holds the current fraction."""
+    risk, load, exposure = frame.program.settings.risk, tick.load, tick.chain.exposure
+    raw = tick.select.raw
+    unknown = np.isnan(raw)
+    member = ~unknown & (load.held | may_enter)
+    wished = np.where(member, raw, 0.0)
+    capped = np.maximum(np.minimum(wished, risk.max_symbol), -risk.max_symbol)
+    by_sector, by_total = scaled(frame, capped)
+    if "min_target" in frame.churn:
+        small, dropped = _broad(frame, tick, capped, by_sector * by_total)
+        if small.any() or dropped.any():
+            put(reason, small, Reason.MIN_TARGET)
+            put(reason, dropped, Reason.CAP_BREADTH)
+            capped = np.where(small | dropped, 0.0, capped)
+            by_sector, by_total = scaled(frame, capped)
+    sized = capped * by_sector * by_total
+    some = sized != 0
+    put(reason, some & (np.abs(wished) > risk.max_symbol), Reason.CAP_SYMBOL)
+    put(reason, some & (by_sector < 1), Reason.CAP_SECTOR)
+    if by_total < 1:
+        put(reason, some, Reason.CAP_TOTAL)
+    put(reason, unknown & load.held, Reason.UNKNOWN_HOLD)
+    return np.where(unknown, load.current, sized * exposure)
+
+
+def _broad(frame: Frame, tick: Tick, capped: Floats, factor: Floats) -> tuple[Bools, Bools]:
+    """(members too small by themselves, members that go so that the others keep their minimum)."""
+    settings, load = frame.program.settings, tick.load
+    guard, exposure = settings.churn_guard, tick.chain.exposure
+    own = np.abs(capped) * exposure
+    band = load.held & (capped * load.side > 0) & (own < guard.min_target - EPS)
+    minimum = np.where(band, guard.min_target - guard.deadband, guard.min_target)
+    wished = capped != 0
+    member = wished & (own >= minimum - EPS)
+    small = wished & ~member
+    if small.any():
+        by_sector, by_total = scaled(frame, np.where(member, capped, 0.0))
+        factor = by_sector * by_total
+    if not (member & (own * factor < minimum - EPS)).any():
+        return small, np.zeros_like(small)
+    need = np.minimum(minimum / np.where(exposure > 0, exposure, 1.0), np.abs(capped))
+    rank = tick.select.rank + np.where(load.held, settings.select.switch_edge, 0.0)
+    return small, member & ~surviving(frame, np.where(member, capped, 0.0), rank, need)
+
+
+def _without_entries(tick: Tick, target: Floats, may_enter: Bools, reason: Codes) -> Floats:
+    current = tick.load.current
+    larger = (np.abs(target) > np.abs(current) + EPS) | (target * current < 0)
+    blocked = ~may_enter & larger
+    if not blocked.any():
+        return target
+    put(reason, blocked, Reason.NO_ENTRY)
+    return np.where(blocked, np.where(target * current > 0, current, 0.0), target)
+
+
+def _guarded(frame: Frame, tick: Tick, target: Floats, reason: Codes) -> Floats:
+    load = tick.load
+    flat = ~load.held | (np.abs(load.current) < frame.program.settings.position_policy.flat)
+    for row, guard in enumerate(frame.program.guards):
+        rules, truth = guard.settings, tick.market.guards[row]
+        side = {"long_entries": target > EPS, "short_entries": target < -EPS, "entries": np.abs(target) > EPS}[
+            rules.block
+        ]
+        unknown = truth == UNKNOWN
+        stops = truth == TRUE
+        if rules.on_missing == "block" or (rules.on_missing == "value" and rules.value):
+            stops = stops | unknown
+        entering = side & stops & (flat | (target * load.current < 0))
+        target = np.where(entering, 0.0, target)
+        put(reason, entering, Reason.GUARD)
+        if rules.on_missing == "hold":
+            frozen = side & unknown
+            target = np.where(frozen, load.current, target)
+            put(reason, frozen, Reason.GUARD_HOLD)
+    return target
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Exits:
+    """What stops and takes say: levels in force, reason of an exit being executed, positions nobody can judge."""
+
+    stop_level: Floats
+    take_level: Floats
+    stopping: Codes
+    blind: Bools
+
+
+def _exits(frame: Frame, tick: Tick) -> _Exits:
+    load, before = tick.load, tick.before
+    held = load.held
+    if not held.any():
+        nothing = np.full(frame.symbols, np.nan)
+        return _Exits(nothing, nothing, np.zeros(frame.symbols, dtype=np.uint8), held)
+    side, mark = load.side, tick.market.mark
+    average = np.where(held, tick.account.average_price, np.nan)
+    stop = _level(
+        frame.stop_is_level, frame, tick, (average - side * load.stop_distance, tick.market.stop, before.stop_level)
+    )
+    take = _level(
+        frame.take_is_level, frame, tick, (average + side * load.take_distance, tick.market.take, before.take_level)
+    )
+    guarded = np.isfinite(stop) | np.isfinite(take) | np.isfinite(average)
+    fresh = (tick.market.behind_15m >= 0) & (tick.market.behind_15m <= frame.program.settings.freshness.stale_15m_bars)
+    fresh &= np.isfinite(mark)
+    live = held & fresh & (tick.market.bar_end > load.side_opened_at)
+    limit = frame.program.settings.risk.position_stop
+    found = no_reasons(frame)
+    put(found, live & (side * (mark / average - 1.0) <= -limit + EPS), Reason.POSITION_STOP)
+    put(found, live & (side * (mark - take) >= 0), Reason.TAKE)
+    put(found, live & (side * (mark - stop) <= 0), Reason.STOP)
+    stopping = np.where(held, np.where(load.stopping != 0, load.stopping, found), np.uint8(0))
+    return _Exits(stop, take, stopping, held & ~fresh & guarded)
+
+
+def _level(is_level: Bools, frame: Frame, tick: Tick, sources: tuple[Floats, Floats, Floats]) -> Floats:
+    """Price level of each held position: anchored distance, or the strategy's own line (last known when unknown)."""
+    anchored, lines, last = sources
+    load = tick.load
+    row = np.maximum(load.owner, 0)
+    owned = load.held & (load.owner >= 0)
+    as_level = owned & is_level[row, frame.columns]
+    if as_level.any():
+        line = lines[row, frame.columns]
+        kept = np.where(tick.before.side_opened_at == load.side_opened_at, last, np.nan)
+        anchored = np.where(as_level, np.where(np.isfinite(line), line, kept), anchored)
+    return np.where(owned, anchored, np.nan)
+
+
+def _latched(tick: Tick, stopping: Codes) -> Sides:
+    """[N, S] latches after this tick: the owner's pair of every exit by stop or take that starts now."""
+    latch, load = tick.signals.latch, tick.load
+    starts = np.flatnonzero((stopping != 0) & (load.stopping == 0))
+    if not starts.size:
+        return latch
+    latch = latch.copy()
+    for column in starts.tolist():
+        owner, side = int(load.owner[column]), load.side[column]
+        rows = [owner] if owner >= 0 else np.flatnonzero(tick.market.signal[:, column] == side)
+        latch[rows, column] = side
+    return latch

@@ -1,0 +1,308 @@
+"""DecideState, format version 1: all that decisions remember between ticks, as a struct of arrays.
+
+In: `initial` or a snapshot (`decode`). Out: `stages/persist.py` makes the next one; the runtime stores `encode`.
+It stands apart from the stages because it is frozen early: FIELDS declares every array with dtype, shape, unit and
+initial value, there is no Python object in it, and a compiled kernel could take it over as it is.
+
+Shapes: "S" symbols, "NS" strategies x symbols, "R" a ring of RING entries, "" one value. Times are epoch seconds,
+prices in the account's currency, fractions of world capital. Nothing here is ever cleared because a symbol is absent
+from a tick or the exchange is closed (R18); times are absolute, so restarts do not lengthen or shorten them (R19).
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, fields
+from typing import Final, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .bars import Codes, Floats, Ints
+from .errors import StateError
+from .market import Sides
+
+FORMAT: Final = "qmtl.decide.v1"
+#: buckets of order results kept for the failure window; one per tick that brought results
+RING: Final = 64
+
+#: values of `owner`, `selected`, `pending_strategy`, `entry_strategy` that are no index into the strategies
+NOBODY: Final = -1
+MIX: Final = -2
+GONE: Final = -3
+
+Small = NDArray[np.int16]
+Counters = NDArray[np.int32]
+Hashes = NDArray[np.uint64]
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One array of the state: little-endian dtype, shape symbol, unit, value before anything happened."""
+
+    name: str
+    dtype: str
+    shape: str
+    unit: str
+    initial: float
+    index: str = ""  # "strategy" or "chain" when the values are indexes that a hot reload renumbers
+
+
+FIELDS: Final[tuple[Field, ...]] = (
+    # chain and selection
+    Field("chain", "<i2", "S", "chain index", -1, "chain"),
+    Field("regime_missing", "<i4", "S", "decision ticks in a row without a regime", 0),
+    Field("selected", "<i2", "S", "strategy index", NOBODY, "strategy"),
+    Field("switched_at", "<i8", "S", "s", 0),
+    # the position: whose, which side, since when, and its levels
+    Field("qty", "<f8", "S", "shares, the broker's of the last tick", 0),
+    Field("owner", "<i2", "S", "strategy index", NOBODY, "strategy"),
+    Field("generation", "<u8", "S", "first 64 bits of the generation", 0),
+    Field("side", "|i1", "S", "-1, 0, 1", 0),
+    Field("side_opened_at", "<i8", "S", "s, first opening fill from flat; 0 when flat", 0),
+    Field("last_side", "|i1", "S", "side of the newest position, kept when flat", 0),
+    Field("last_opened_at", "<i8", "S", "s, side_opened_at of the newest position", 0),
+    Field("stop_distance", "<f8", "S", "price, at entry", np.nan),
+    Field("take_distance", "<f8", "S", "price, at entry", np.nan),
+    Field("stop_level", "<f8", "S", "price, last known", np.nan),
+    Field("take_level", "<f8", "S", "price, last known", np.nan),
+    Field("stopping", "|u1", "S", "reason code of a stop or take that is being executed", 0),
+    Field("latch", "|i1", "NS", "side that may not be entered until the signal has left it", 0),
+    # the last opening order, and the second leg of a reversal
+    Field("entry_strategy", "<i2", "S", "strategy index", NOBODY, "strategy"),
+    Field("entry_stop", "<f8", "S", "price or distance when the entry was decided", np.nan),
+    Field("entry_take", "<f8", "S", "price or distance when the entry was decided", np.nan),
+    Field("pending", "<f8", "S", "fraction to enter once flat; until the next decision tick", 0),
+    Field("pending_strategy", "<i2", "S", "strategy index", NOBODY, "strategy"),
+    # what the broker answered
+    Field("reject_until", "<i8", "S", "s, no entries before", 0),
+    Field("exit_rejects", "<i2", "S", "refused exits in a row", 0),
+    # equity and loss limits
+    Field("now", "<i8", "", "s, grid time of the last tick", 0),
+    Field("equity", "<f8", "", "money, last believed reading", np.nan),
+    Field("suspect", "<f8", "", "money, reading that waits for a second one", np.nan),
+    Field("close_equity", "<f8", "", "money, last believed reading of the newest session", np.nan),
+    Field("day", "<i4", "", "proleptic day number of the exchange day of the anchor", 0),
+    Field("week", "<i4", "", "ISO year * 100 + ISO week of the anchor", 0),
+    Field("day_anchor", "<f8", "", "money", np.nan),
+    Field("week_anchor", "<f8", "", "money", np.nan),
+    Field("day_level", "<f8", "", "money the daily limit counts from: the anchor, or equity at resume", np.nan),
+    Field("week_level", "<f8", "", "money the weekly limit counts from", np.nan),
+    Field("day_breach_at", "<i8", "", "s, first reading beyond the limit; 0 = none", 0),
+    Field("week_breach_at", "<i8", "", "s, first reading beyond the limit; 0 = none", 0),
+    # kill state and failures
+    Field("kill", "|u1", "", "reason code; 0 = not killed", 0),
+    Field("killed_at", "<i8", "", "s", 0),
+    Field("recover_at", "<i8", "", "s; 0 = only by resume", 0),
+    Field("recoveries", "<i4", "", "recoveries of recovery_day", 0),
+    Field("recovery_day", "<i4", "", "proleptic day number", 0),
+    Field("consecutive", "<i4", "", "failed orders in a row", 0),
+    Field("ring_at", "<i8", "R", "s, tick of the results", 0),
+    Field("ring_orders", "<i4", "R", "orders with an answer", 0),
+    Field("ring_failures", "<i4", "R", "orders that failed", 0),
+    Field("ring_next", "<i4", "", "bucket to write next", 0),
+    Field("failed_ids", "<u8", "R", "hashes of client order ids counted as failed", 0),
+    Field("failed_next", "<i4", "", "entry to write next", 0),
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DecideState:
+    """The arrays of FIELDS, in that order; scalars are arrays of shape (). Never written after it was made."""
+
+    chain: Small
+    regime_missing: Counters
+    selected: Small
+    switched_at: Ints
+    qty: Floats
+    owner: Small
+    generation: Hashes
+    side: Sides
+    side_opened_at: Ints
+    last_side: Sides
+    last_opened_at: Ints
+    stop_distance: Floats
+    take_distance: Floats
+    stop_level: Floats
+    take_level: Floats
+    stopping: Codes
+    latch: Sides
+    entry_strategy: Small
+    entry_stop: Floats
+    entry_take: Floats
+    pending: Floats
+    pending_strategy: Small
+    reject_until: Ints
+    exit_rejects: Small
+    now: Ints
+    equity: Floats
+    suspect: Floats
+    close_equity: Floats
+    day: Counters
+    week: Counters
+    day_anchor: Floats
+    week_anchor: Floats
+    day_level: Floats
+    week_level: Floats
+    day_breach_at: Ints
+    week_breach_at: Ints
+    kill: Codes
+    killed_at: Ints
+    recover_at: Ints
+    recoveries: Counters
+    recovery_day: Counters
+    consecutive: Counters
+    ring_at: Ints
+    ring_orders: Counters
+    ring_failures: Counters
+    ring_next: Counters
+    failed_ids: Hashes
+    failed_next: Counters
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What the indexes and columns of a state mean."""
+
+    symbols: tuple[str, ...]
+    strategies: tuple[str, ...]
+    chains: tuple[str, ...]
+
+
+class Named(Protocol):
+    """A frame, as far as a state needs one."""
+
+    @property
+    def names(self) -> Names: ...
+
+
+def _shape(field: Field, names: Names) -> tuple[int, ...]:
+    symbols = len(names.symbols)
+    return {"S": (symbols,), "NS": (len(names.strategies), symbols), "R": (RING,), "": ()}[field.shape]
+
+
+def _blank(field: Field, names: Names) -> NDArray[np.generic]:
+    return np.full(_shape(field, names), field.initial, dtype=field.dtype)
+
+
+def _initial(names: Names) -> DecideState:
+    return DecideState(**{field.name: _blank(field, names) for field in FIELDS})  # type: ignore[arg-type]
+
+
+def initial(frame: Named) -> DecideState:
+    """The state before the first tick of a program."""
+    return _initial(frame.names)
+
+
+def encode(state: DecideState, frame: Named) -> bytes:
+    """Canonical bytes: one JSON header line (format, names, fields), then the arrays of FIELDS, little-endian."""
+    names = frame.names
+    header = {
+        "format": FORMAT,
+        "symbols": names.symbols,
+        "strategies": names.strategies,
+        "chains": names.chains,
+        "fields": [[field.name, field.dtype, field.shape] for field in FIELDS],
+        "ring": RING,
+    }
+    head = json.dumps(header, ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode()
+    arrays = (np.asarray(getattr(state, field.name), dtype=field.dtype) for field in FIELDS)
+    return b"\n".join((head, b"".join(np.ascontiguousarray(array).tobytes() for array in arrays)))
+
+
+def decode(data: bytes, frame: Named) -> DecideState:
+    """The state in `data`, renamed to the frame's columns when the snapshot was of another program.
+
+    Raises `StateError` when the bytes are not a state of this format or are cut short."""
+    head, _, body = data.partition(b"\n")
+    try:
+        header = json.loads(head)
+    except ValueError as error:
+        raise StateError("the decide state is not readable", "restore an older snapshot") from error
+    expected = [[field.name, field.dtype, field.shape] for field in FIELDS]
+    if (
+        not isinstance(header, dict)
+        or header.get("format") != FORMAT
+        or header.get("fields") != expected
+        or header.get("ring") != RING
+    ):
+        raise StateError(f"the decide state is not of format {FORMAT}", "run the version of qmtl that wrote it")
+    names = Names(tuple(header["symbols"]), tuple(header["strategies"]), tuple(header["chains"]))
+    state = _unpack(body, names)
+    return state if names == frame.names else _renamed(state, names, frame.names)
+
+
+def _unpack(body: bytes, names: Names) -> DecideState:
+    arrays: dict[str, NDArray[np.generic]] = {}
+    offset = 0
+    for field in FIELDS:
+        shape = _shape(field, names)
+        count = int(np.prod(shape, dtype=np.int64))
+        size = count * np.dtype(field.dtype).itemsize
+        if offset + size > len(body):
+            raise StateError("the decide state is cut short", "restore an older snapshot")
+        arrays[field.name] = np.frombuffer(body, dtype=field.dtype, count=count, offset=offset).reshape(shape)
+        offset += size
+    if offset != len(body):
+        raise StateError("the decide state has bytes too many", "restore an older snapshot")
+    return DecideState(**arrays)  # type: ignore[arg-type]
+
+
+def remap(state: DecideState, old_frame: Named, new_frame: Named) -> DecideState:
+    """The same memory for another program: columns and indexes follow their names (hot reload).
+
+    Symbols that are new start blank. A strategy that is gone leaves its positions to GONE, which no signal owns; a
+    chain or selection that is gone is none. The second leg of a reversal is dropped: the old program decided it."""
+    return _renamed(state, old_frame.names, new_frame.names)
+
+
+def orphans(state: DecideState, old_frame: Named, new_frame: Named) -> tuple[str, ...]:
+    """Symbols with a position of this world that the new program no longer knows: a reload should refuse to lose them."""
+    kept = set(new_frame.names.symbols)
+    held = zip(old_frame.names.symbols, state.side.tolist(), strict=True)
+    return tuple(symbol for symbol, side in held if side != 0 and symbol not in kept)
+
+
+def _renamed(state: DecideState, old: Names, new: Names) -> DecideState:
+    columns = _matches(old.symbols, new.symbols)
+    rows = _matches(old.strategies, new.strategies)
+    renumber = {"strategy": _renumber(old.strategies, new.strategies), "chain": _renumber(old.chains, new.chains)}
+    arrays: dict[str, NDArray[np.generic]] = {}
+    for field in FIELDS:
+        values = getattr(state, field.name)
+        if "S" not in field.shape or field.name.startswith("pending"):
+            arrays[field.name] = values if "S" not in field.shape else _blank(field, new)
+            continue
+        if field.index:
+            lost = GONE if field.name in ("owner", "entry_strategy") else NOBODY
+            values = _moved(values, renumber[field.index], lost)
+        array = _blank(field, new)
+        if field.shape == "NS":
+            array[np.ix_(rows[1], columns[1])] = values[np.ix_(rows[0], columns[0])]
+        else:
+            array[columns[1]] = values[columns[0]]
+        arrays[field.name] = array
+    return DecideState(**arrays)  # type: ignore[arg-type]
+
+
+def _matches(old: tuple[str, ...], new: tuple[str, ...]) -> tuple[list[int], list[int]]:
+    """Positions in `old` and in `new` of the names both have."""
+    place = {name: position for position, name in enumerate(old)}
+    pairs = [(place[name], position) for position, name in enumerate(new) if name in place]
+    return [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+
+
+def _renumber(old: tuple[str, ...], new: tuple[str, ...]) -> Small:
+    """Old index -> new index, GONE where the name is no longer there."""
+    place = {name: position for position, name in enumerate(new)}
+    return np.array([place.get(name, GONE) for name in old] or [GONE], dtype=np.int16)
+
+
+def _moved(values: Small, renumber: Small, lost: int) -> Small:
+    moved = np.where(values >= 0, renumber[np.maximum(values, 0)], values).astype(np.int16)
+    moved[(values >= 0) & (moved == GONE)] = lost
+    return moved
+
+
+if tuple(field.name for field in FIELDS) != tuple(item.name for item in fields(DecideState)):  # pragma: no cover
+    raise AssertionError("FIELDS and DecideState differ")
