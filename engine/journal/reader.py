@@ -1,0 +1,79 @@
+"""Reading a journal that may be in use: what digests, explanations and projections open.
+
+In: the path of a journal, with or without a running writer. Out: its entries, read-only, of one moment: everything is
+read in one transaction, so a writer that commits meanwhile changes nothing of what is seen.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+from urllib.parse import quote
+
+from ..errors import JournalError
+from ..ports import StoredEntry
+from .sqlite import check_format, read_last, read_snapshot, read_stream, translated
+
+
+class JournalReader:
+    """The reading half of `ports.Journal`, as of the moment it was opened; use it in a `with` statement."""
+
+    def __init__(self, path: Path) -> None:
+        """JournalError when there is no journal of this format."""
+        if not path.is_file():
+            raise JournalError(f"there is no journal {path}", "check the path; a run writes it into its out folder")
+        self._path = path
+        with translated(path), ExitStack() as undo:
+            self._db = _connect(path)
+            undo.callback(self._db.close)
+            check_format(self._db, path)
+            self._db.execute("BEGIN")
+            self._db.execute("SELECT seq FROM entries LIMIT 1").fetchall()
+            undo.pop_all()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def streams(self) -> tuple[str, ...]:
+        """Names of all streams, sorted."""
+        with translated(self._path):
+            return tuple(row[0] for row in self._db.execute("SELECT DISTINCT stream FROM entries ORDER BY stream"))
+
+    def read(self, stream: str, after_epoch: int = -1) -> Iterator[StoredEntry]:
+        """Entries of a stream with epoch > after_epoch, oldest first."""
+        yield from read_stream(self._db, self._path, stream, after_epoch)
+
+    def last(self, stream: str) -> StoredEntry | None:
+        """The newest entry of a stream."""
+        return read_last(self._db, self._path, stream)
+
+    def load_snapshot(self) -> tuple[int, bytes] | None:
+        """The newest snapshot whose checksum holds."""
+        return read_snapshot(self._db, self._path)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._db.close()
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    name = f"file:{quote(str(path.resolve()))}?mode=ro"
+    db = sqlite3.connect(name, uri=True, isolation_level=None)
+    try:
+        db.execute("SELECT count(*) FROM sqlite_master").fetchall()
+    except sqlite3.OperationalError:
+        db.close()
+        if path.with_name(path.name + "-wal").exists():
+            raise
+        # a closed journal on a read-only disk: SQLite cannot make its shared memory file, and needs none
+        db = sqlite3.connect(name + "&immutable=1", uri=True, isolation_level=None)
+    return db

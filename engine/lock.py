@@ -1,0 +1,85 @@
+"""One runner per account and mode, one writer per journal: exclusive locks that end with their process (R08).
+
+In: a folder, an account, a mode. Out: a held lock, or LockedError that says who holds it. The lock is the kernel's
+(flock), the text in the file (pid, since when, on which host) is for people; a killed process leaves the file behind but
+not the lock, so a stale one is taken over without a question. The file is never removed: removing it would let two
+processes lock two files of the same name.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import re
+import socket
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from .errors import JournalError, LockedError
+
+
+class RunLock:
+    """A lock that is held until `release` or the end of the process."""
+
+    def __init__(self, descriptor: int, path: Path) -> None:
+        self._descriptor = descriptor
+        self.path = path
+
+    def release(self) -> None:
+        """Let go; releasing twice is fine."""
+        if self._descriptor >= 0:
+            os.ftruncate(self._descriptor, 0)
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.release()
+
+
+def lock_account(folder: Path, account: str, mode: str) -> RunLock:
+    """Hold the lock of (account, mode) in that folder; every runner of the account must use the same folder."""
+    name = re.sub(r"[^A-Za-z0-9_.-]", lambda found: f"%{ord(found[0]):02x}", f"{account}-{mode}")
+    return hold(folder / f"{name}.lock", f"account '{account}' in mode {mode}")
+
+
+def hold(path: Path, what: str) -> RunLock:
+    """Lock one file, creating it; LockedError says who runs on `what`, JournalError that there can be no lock here."""
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except OSError as error:
+        raise JournalError(
+            f"the lock {path} cannot be made: {error.strerror}", "check that its folder exists and may be written"
+        ) from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, _owner().encode(), 0)
+    except BlockingIOError as error:
+        holder = _holder(descriptor)
+        os.close(descriptor)
+        raise LockedError(f"{what} is in use by {holder}", "stop that process first; only one may run") from error
+    except OSError as error:
+        os.close(descriptor)
+        raise JournalError(f"the lock {path} cannot be held: {error.strerror}", "check the disk") from error
+    return RunLock(descriptor, path)
+
+
+def _owner() -> str:
+    since = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return json.dumps({"pid": os.getpid(), "since": since, "host": socket.gethostname()}) + "\n"
+
+
+def _holder(descriptor: int) -> str:
+    try:
+        owner = json.loads(os.pread(descriptor, 4096, 0))
+        return f"process {owner['pid']} on {owner['host']} since {owner['since']}"
+    except (OSError, ValueError, KeyError, TypeError):
+        return "another process"

@@ -1,0 +1,278 @@
+"""What people and other programs read of a run: `state.json`, `live_log.csv`, `live_log_events.csv`.
+
+In: one summary per tick and one line per order event, plain values only. Out: three files in the out folder. They are
+projections of the journal: append-only CSVs that a restarted run goes on with without doubling a row, and a state file
+that is replaced whole. Losing them loses nothing; `rebuild` writes them again.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from .errors import JournalError
+
+STATE = "state.json"
+TICKS = "live_log.csv"
+EVENTS = "live_log_events.csv"
+STATE_FORMAT = "qmtl.state.v1"
+
+
+@dataclass(frozen=True, slots=True)
+class TickSummary:
+    """One line of live_log.csv, its columns in order: the published ones up to market_phase, then ours.
+
+    time      epoch seconds of the tick (written as ISO-8601 UTC);  tick counts up from 1
+    equity    in the account's currency;  rates and confidence in [0, 1] or NaN (written as an empty cell)
+    latency   milliseconds the tick took (a wall-clock fact)
+    """
+
+    time: int
+    mode: str
+    action: str
+    equity: float
+    chain_name: str
+    active_strategies: tuple[str, ...]
+    regime_source: str
+    regime_confidence: float
+    allowlist_hit_rate: float
+    disabled_symbol_count: int
+    churn_blocked_side_cooldown: int
+    position_policy_by_symbol: tuple[tuple[str, str], ...]
+    market_phase: str
+    chain_by_symbol: tuple[tuple[str, str], ...]
+    program_id: str
+    tick: int
+    latency: float
+
+
+@dataclass(frozen=True, slots=True)
+class OrderEvent:
+    """One line of live_log_events.csv: a submission's answer, a fill, a cancel, ...
+
+    time  epoch seconds of the tick that saw it;  qty signed by `side`, a decimal;  status_code HTTP-like
+    """
+
+    time: int
+    symbol: str
+    side: str
+    qty: Decimal
+    success: bool
+    status_code: int
+    error_type: str
+    latency_ms: float
+    order_id: str
+    chain_name: str
+    client_order_id: str
+    world: str
+    strategy: str
+    reason: str
+
+
+#: wall-clock columns, which do not say whether a line stands already
+_WALL = {"latency", "latency_ms"}
+_MAPS = {"position_policy_by_symbol", "chain_by_symbol"}
+
+
+class Projections:
+    """The three files of one out folder; one process writes them."""
+
+    def __init__(self, out: Path, *, durable: bool = True) -> None:
+        """Create or go on; a torn last line is cut off. `durable` False leaves out the fsync of state.json, for replays.
+        JournalError when the folder cannot be written or a CSV has other columns."""
+        self._out, self._durable = out, durable
+        with _translated(out):
+            out.mkdir(parents=True, exist_ok=True)
+            self._ticks = _Log(out / TICKS, tuple(f.name for f in fields(TickSummary)))
+            self._events = _Log(out / EVENTS, tuple(f.name for f in fields(OrderEvent)))
+
+    def tick(self, summary: TickSummary, state: Mapping[str, Any] | None = None) -> None:
+        """Append the tick's line unless it stands already, and replace state.json with the summary and `state` (positions,
+        targets, ...; values that are not plain JSON are made so, NaN becomes null)."""
+        with _translated(self._out):
+            self._ticks.append(summary.time, _cells(summary))
+            shown = {f.name: getattr(summary, f.name) for f in fields(summary)}
+            shown |= {name: dict(shown[name]) for name in _MAPS}
+            shown["time"] = _iso(summary.time)
+            write_state(self._out / STATE, {"format": STATE_FORMAT, **shown, **(state or {})}, durable=self._durable)
+
+    def event(self, event: OrderEvent) -> None:
+        """Append the event's line unless it stands already."""
+        with _translated(self._out):
+            self._events.append(event.time, _cells(event))
+
+    def flush(self) -> None:
+        """Hand what was appended to the operating system, where readers see it; call it once per tick."""
+        with _translated(self._out):
+            self._ticks.flush()
+            self._events.flush()
+
+    def close(self) -> None:
+        """Flush and let go."""
+        with _translated(self._out):
+            self._ticks.close()
+            self._events.close()
+
+
+def rebuild(out: Path, lines: Iterable[TickSummary | OrderEvent]) -> None:
+    """Write the files again from the journal's ticks and events, oldest first."""
+    for name in (TICKS, EVENTS, STATE):
+        (out / name).unlink(missing_ok=True)
+    projections = Projections(out)
+    for line in lines:
+        if isinstance(line, TickSummary):
+            projections.tick(line)
+        else:
+            projections.event(line)
+    projections.close()
+
+
+def write_state(path: Path, value: Mapping[str, Any], *, durable: bool = True) -> None:
+    """Replace a JSON file whole: temporary file, fsync, rename; a reader never sees half of it (R15)."""
+    text = json.dumps(plain(value), indent=1, allow_nan=False, ensure_ascii=False) + "\n"
+    temporary = path.with_name(path.name + ".new")
+    with temporary.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        if durable:
+            os.fsync(file.fileno())
+    temporary.replace(path)
+    if durable:
+        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+def plain(value: Any) -> Any:
+    """A value as plain JSON: NaN and infinities null, decimals text, numpy scalars and arrays Python values."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [plain(item) for item in value]
+    if isinstance(value, Decimal):
+        return str(value)
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else None
+    if value is None or isinstance(value, str | bool | int):
+        return value
+    if hasattr(value, "tolist"):
+        return plain(value.tolist())
+    raise TypeError(f"{type(value).__name__} has no place in a state file")
+
+
+class _Log:
+    """One append-only CSV. What was written for the newest time is known, so that a resumed run doubles nothing."""
+
+    def __init__(self, path: Path, names: tuple[str, ...]) -> None:
+        self._wall = next(i for i, name in enumerate(names) if name in _WALL)
+        self._last, self._there = "", Counter[tuple[str, ...]]()
+        if path.exists():
+            self._resume(path, names)
+        self._file = path.open("a", encoding="utf-8", newline="")
+        if self._file.tell() == 0:
+            self._file.write(",".join(names) + "\n")
+            self._file.flush()
+
+    def append(self, time: int, cells: list[str]) -> None:
+        stamp = _iso(time)
+        if stamp < self._last:
+            return
+        if stamp == self._last:
+            facts = self._facts(cells)
+            if self._there[facts] > 0:
+                self._there[facts] -= 1
+                return
+        line = io.StringIO()
+        csv.writer(line, lineterminator="\n").writerow(cells)
+        self._file.write(line.getvalue())
+
+    def flush(self) -> None:
+        self._file.flush()
+
+    def close(self) -> None:
+        self._file.close()
+
+    def _facts(self, cells: list[str]) -> tuple[str, ...]:
+        return tuple(cell for i, cell in enumerate(cells) if i != self._wall)
+
+    def _resume(self, path: Path, names: tuple[str, ...]) -> None:
+        _cut_torn_line(path)
+        rows = _tail(path)
+        if rows and rows[0] is not None and tuple(rows[0]) != names:
+            raise JournalError(f"{path} has other columns", "move it away; it can be rebuilt from the journal")
+        lines = [row for row in rows[1:] if row]
+        if lines:
+            self._last = lines[-1][0]
+            self._there.update(self._facts(row) for row in lines if row[0] == self._last)
+
+
+def _cut_torn_line(path: Path) -> None:
+    with path.open("r+b") as file:
+        size = file.seek(0, os.SEEK_END)
+        at = size
+        while at > 0:
+            start = max(0, at - 65536)
+            file.seek(start)
+            found = file.read(at - start).rfind(b"\n")
+            if found >= 0:
+                file.truncate(start + found + 1)
+                return
+            at = start
+        file.truncate(0)
+
+
+def _tail(path: Path) -> list[list[str]]:
+    """The header and the last lines: enough to hold everything of the newest time."""
+    with path.open("rb") as file:
+        head = file.readline()
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(len(head), size - 8_000_000))
+        if file.tell() > len(head):
+            file.readline()
+        rest = file.read()
+    return list(csv.reader(io.StringIO((head + rest).decode("utf-8"), newline="")))
+
+
+def _cells(line: TickSummary | OrderEvent) -> list[str]:
+    return [_cell(f.name, getattr(line, f.name)) for f in fields(line)]
+
+
+def _cell(name: str, value: Any) -> str:
+    if name == "time":
+        return _iso(value)
+    if name in _MAPS:
+        return json.dumps(dict(value), ensure_ascii=False, separators=(",", ":"))
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        return repr(float(value)) if math.isfinite(value) else ""
+    if isinstance(value, tuple):
+        return ";".join(str(item) for item in value)
+    return " ".join(str(value).splitlines()) if isinstance(value, str) else str(value)
+
+
+def _iso(moment: int) -> str:
+    return datetime.fromtimestamp(int(moment), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+@contextmanager
+def _translated(out: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise JournalError(
+            f"logs in {out}: {error.strerror or error}", "check that the folder may be written and the disk has space"
+        ) from error

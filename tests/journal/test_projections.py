@@ -1,0 +1,201 @@
+"""state.json and the two CSVs: their columns, a restart that doubles nothing, torn lines, faults."""
+
+from __future__ import annotations
+
+import csv
+import json
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from qmtl.engine.errors import JournalError
+from qmtl.engine.projections import EVENTS, STATE, TICKS, OrderEvent, Projections, TickSummary, plain, rebuild
+
+TICK = TickSummary(
+    time=1764340200,
+    mode="paper",
+    action="traded",
+    equity=100000.5,
+    chain_name="trend",
+    active_strategies=("roc_momentum", "atr_ratchet"),
+    regime_source="heuristic",
+    regime_confidence=0.75,
+    allowlist_hit_rate=1.0,
+    disabled_symbol_count=0,
+    churn_blocked_side_cooldown=2,
+    position_policy_by_symbol=(("SPY", "normal"), ("QQQ", "legacy_hold/owner_mismatch")),
+    market_phase="regular",
+    chain_by_symbol=(("SPY", "trend"), ("QQQ", "chop")),
+    program_id="ab12",
+    tick=1,
+    latency=3.25,
+)
+EVENT = OrderEvent(
+    time=1764340200,
+    symbol="SPY",
+    side="buy",
+    qty=Decimal(10),
+    success=True,
+    status_code=200,
+    error_type="",
+    latency_ms=1.5,
+    order_id="7",
+    chain_name="trend",
+    client_order_id="q1-abc",
+    world="us_core",
+    strategy="roc_momentum",
+    reason="target.delta",
+)
+
+
+def read(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_columns_are_those_of_the_published_logs_then_ours(tmp_path: Path) -> None:
+    Projections(tmp_path).close()
+    assert (tmp_path / TICKS).read_text() == (
+        "time,mode,action,equity,chain_name,active_strategies,regime_source,regime_confidence,allowlist_hit_rate,"
+        "disabled_symbol_count,churn_blocked_side_cooldown,position_policy_by_symbol,market_phase,"
+        "chain_by_symbol,program_id,tick,latency\n"
+    )
+    assert (tmp_path / EVENTS).read_text() == (
+        "time,symbol,side,qty,success,status_code,error_type,latency_ms,order_id,chain_name,"
+        "client_order_id,world,strategy,reason\n"
+    )
+
+
+def test_lines_as_people_read_them(tmp_path: Path) -> None:
+    projections = Projections(tmp_path)
+    projections.tick(TICK)
+    projections.event(replace(EVENT, reason="two\nlines, one comma"))
+    projections.close()
+    assert (tmp_path / TICKS).read_text().splitlines()[1] == (
+        "2025-11-28T14:30:00Z,paper,traded,100000.5,trend,roc_momentum;atr_ratchet,heuristic,0.75,1.0,0,2,"
+        '"{""SPY"":""normal"",""QQQ"":""legacy_hold/owner_mismatch""}",regular,'
+        '"{""SPY"":""trend"",""QQQ"":""chop""}",ab12,1,3.25'
+    )
+    assert (tmp_path / EVENTS).read_text().splitlines()[1] == (
+        '2025-11-28T14:30:00Z,SPY,buy,10,true,200,,1.5,7,trend,q1-abc,us_core,roc_momentum,"two lines, one comma"'
+    )
+
+
+def test_state_holds_the_tick_and_no_value_that_is_not_json(tmp_path: Path) -> None:
+    projections = Projections(tmp_path)
+    projections.tick(
+        replace(TICK, regime_confidence=float("nan")),
+        {
+            "positions": {"SPY": Decimal(10)},
+            "target": np.float64("inf"),
+            "sides": np.array([1, -1], np.int8),
+            "flags": (np.bool_(True), None),
+        },
+    )
+    projections.close()
+    state = json.loads((tmp_path / STATE).read_text(), parse_constant=pytest.fail)
+    assert state["format"] == "qmtl.state.v1"
+    assert state["time"] == "2025-11-28T14:30:00Z"
+    assert state["regime_confidence"] is None
+    assert state["chain_by_symbol"] == {"SPY": "trend", "QQQ": "chop"}
+    assert (state["positions"], state["target"], state["sides"], state["flags"]) == (
+        {"SPY": "10"},
+        None,
+        [1, -1],
+        [True, None],
+    )
+    with pytest.raises(TypeError, match="object has no place"):
+        plain(object())
+
+
+def later(i: int) -> TickSummary:
+    return replace(TICK, time=TICK.time + 60 * i, tick=i)
+
+
+def test_a_restart_goes_on_without_doubling_a_line(tmp_path: Path) -> None:
+    events = [replace(EVENT, time=TICK.time + 60 * (i // 3), order_id=str(i)) for i in range(12)]
+    projections = Projections(tmp_path)
+    for i in range(3):
+        projections.tick(later(i))
+    for event in events[:8]:
+        projections.event(event)
+    projections.close()
+    # the journal is ahead: the resumed run tells the last ticks again, with other wall-clock facts
+    again = Projections(tmp_path)
+    for i in range(5):
+        again.tick(replace(later(i), latency=99.0))
+    for event in events:
+        again.event(replace(event, latency_ms=77.0))
+    again.event(events[-1])
+    again.close()
+    assert [row["tick"] for row in read(tmp_path / TICKS)] == ["0", "1", "2", "3", "4"]
+    assert [row["latency"] for row in read(tmp_path / TICKS)] == ["3.25", "3.25", "3.25", "99.0", "99.0"]
+    # the last event twice: a line of its own run is never taken for a repetition
+    assert [row["order_id"] for row in read(tmp_path / EVENTS)] == [*(str(i) for i in range(12)), "11"]
+
+
+@pytest.mark.parametrize("torn", ['2025-11-28T14:31:00Z,paper,"{""SPY', "2025", "x" * 200_000])
+def test_R15_a_torn_last_line_is_cut_off(tmp_path: Path, torn: str) -> None:
+    projections = Projections(tmp_path)
+    projections.tick(TICK)
+    projections.close()
+    with (tmp_path / TICKS).open("a") as file:
+        file.write(torn)
+    again = Projections(tmp_path)
+    again.tick(TICK)
+    again.tick(later(1))
+    again.close()
+    assert [row["tick"] for row in read(tmp_path / TICKS)] == ["1", "1"]
+    assert len(read(tmp_path / TICKS)) == 2
+
+
+def test_a_torn_header_begins_again(tmp_path: Path) -> None:
+    (tmp_path / TICKS).write_text("time,mo")
+    projections = Projections(tmp_path)
+    projections.tick(TICK)
+    projections.close()
+    assert read(tmp_path / TICKS)[0]["program_id"] == "ab12"
+
+
+def test_a_csv_of_another_kind_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / TICKS).write_text("a,b\n1,2\n")
+    with pytest.raises(JournalError, match="has other columns") as caught:
+        Projections(tmp_path)
+    assert "move it away" in caught.value.hint
+    assert (tmp_path / TICKS).read_text() == "a,b\n1,2\n"
+
+
+def test_folder_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for place in (tmp_path / "file" / "out", Path("/proc/self/out")):
+        with pytest.raises(JournalError, match="logs in") as caught:
+            Projections(place)
+        assert caught.value.hint
+
+
+def test_rebuild_writes_the_same_files(tmp_path: Path) -> None:
+    lines = [line for i in range(4) for line in (later(i), replace(EVENT, time=later(i).time))]
+    one = Projections(tmp_path / "one")
+    for line in lines:
+        if isinstance(line, TickSummary):
+            one.tick(line)
+        else:
+            one.event(line)
+    one.close()
+    (tmp_path / "two").mkdir()
+    (tmp_path / "two" / TICKS).write_text("rubbish")
+    rebuild(tmp_path / "two", lines)
+    for name in (STATE, TICKS, EVENTS):
+        assert (tmp_path / "one" / name).read_text() == (tmp_path / "two" / name).read_text()
+
+
+def test_flush_shows_the_lines_to_readers(tmp_path: Path) -> None:
+    projections = Projections(tmp_path, durable=False)
+    projections.event(EVENT)
+    projections.tick(TICK)
+    projections.flush()
+    assert len(read(tmp_path / TICKS)) == len(read(tmp_path / EVENTS)) == 1
+    projections.close()
