@@ -1,0 +1,320 @@
+"""What the journal holds, format version 1: one function per kind of entry, writing and reading it again.
+
+    stream          key                   payload
+    program         world@epoch           the compiled program, canonical JSON
+    feed            epoch                 the feed's symbols and source, JSON
+    bars            start                 codec record: header {start, end, known_at}, columns values, present
+    macro           series@day            JSON
+    tick:<world>    grid time             codec record: `TickHeader`, every stage's columns, `state.*` columns
+    intent          client_order_id       the order, JSON, before it is sent (dry_intent in a dry run: never sent)
+    reply           client_order_id@epoch the broker's answer, JSON; epoch is the tick that sent the order
+    event           seq                   a broker event, JSON
+
+Wall-clock facts stand in the entry's `wall` field, which no digest covers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qmtl.dsl.program import Program
+
+from . import wire
+from .bars import BarRow, MacroRow
+from .errors import StateError
+from .execution.book import Book, Tracked
+from .journal import codec
+from .net import Denied, Netted
+from .orders import Order, OrderState
+from .ports import BrokerEvent, BrokerSnapshot, Journal, LogEntry, Reply
+from .state import DecideState
+from .tick import Tick, columns
+
+Column = NDArray[Any]
+
+STATE = "state."
+
+
+@dataclass(frozen=True, slots=True)
+class Money:
+    """The account's sums, in its currency."""
+
+    equity: Decimal
+    cash: Decimal
+    buying_power: Decimal
+    last_seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoredOrder:
+    """An order that is not terminal; the order itself stands in `intent` at its epoch."""
+
+    client_order_id: str
+    epoch: int
+    state: OrderState
+    filled: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class StoredBook:
+    """The book without what other streams hold already."""
+
+    orders: tuple[StoredOrder, ...]
+    last_seq: int
+    ledger: tuple[tuple[str, Decimal], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TickHeader:
+    """The inputs of a tick that are not columns, and what came out beside columns. Fills and results stand in the
+    streams `event` and `reply`, positions in the columns `account.*`.
+
+    `account` is None when the broker could not be read; `exact` holds the quantities that a float cannot; `book` is as
+    of after the decision."""
+
+    now: int
+    number: int
+    world: str
+    program_id: str
+    decision: bool
+    mode: str
+    source: str
+    account: Money | None
+    exact: tuple[tuple[str, Decimal], ...]
+    book: StoredBook
+    orders: tuple[str, ...]
+    cancels: tuple[str, ...]
+    denied: tuple[Denied, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Symbols:
+    """The columns of `bars` entries from an epoch on."""
+
+    symbols: tuple[str, ...]
+    source: str
+
+
+#: columns of `Market` that are journaled as "market.*": what decide read. Features and chart-fit inputs are left out;
+#: the journaled bars give them again to the bit.
+MARKET = (
+    "mark",
+    "behind_15m",
+    "behind_60m",
+    "p",
+    "p_reason",
+    "confidence",
+    "when",
+    "stay",
+    "signal",
+    "signal_known",
+    "signal_reason",
+    "size",
+    "stop",
+    "take",
+    "guards",
+)
+
+
+#: columns of `Account` that are journaled as "account.*"
+ACCOUNT = ("qty", "average_price", "external")
+
+
+@dataclass(frozen=True, slots=True)
+class StoredMacro:
+    """A MacroRow as JSON."""
+
+    series: str
+    day: str
+    known_at: int
+    values: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one account-wide tick came to, beside the ticks of its worlds: input and output of every header."""
+
+    number: int
+    mode: str
+    source: str
+    money: Money | None
+    book: StoredBook
+    netted: Netted
+
+    @classmethod
+    def of(
+        cls, number: int, mode: str, source: str, snapshot: BrokerSnapshot | None, book: Book, netted: Netted
+    ) -> Outcome:
+        """From the broker's answer and the book after the decision."""
+        money = None
+        if snapshot is not None:
+            money = Money(snapshot.equity, snapshot.cash, snapshot.buying_power, snapshot.last_seq)
+        orders = tuple(StoredOrder(t.order.client_order_id, t.order.epoch, t.state, t.filled) for t in book.orders)
+        return cls(number, mode, source, money, StoredBook(orders, book.last_seq, book.ledger), netted)
+
+
+def header_of(tick: Tick, outcome: Outcome) -> TickHeader:
+    """The header of one world's tick."""
+    program = tick.frame.program
+    return TickHeader(
+        now=tick.now,
+        number=outcome.number,
+        world=program.settings.world,
+        program_id=program.program_id,
+        decision=tick.market.decision,
+        mode=outcome.mode,
+        source=outcome.source,
+        account=outcome.money,
+        exact=tuple(
+            (s, q)
+            for s, q in zip(tick.frame.names.symbols, tick.account.exact, strict=True)
+            if q and Decimal(repr(float(q))) != q
+        ),
+        book=outcome.book,
+        orders=tuple(order.client_order_id for order in outcome.netted.orders),
+        cancels=tuple(cancel.client_order_id for cancel in outcome.netted.cancels),
+        denied=outcome.netted.denied,
+    )
+
+
+def tick_columns(tick: Tick) -> dict[str, Column]:
+    """Everything of a tick that is an array: inputs, every stage's columns, the next state."""
+    held = {f"market.{name}": getattr(tick.market, name) for name in MARKET}
+    held |= {f"account.{name}": getattr(tick.account, name) for name in ACCOUNT}
+    held |= dict(columns(tick))
+    held |= {f"{STATE}{field.name}": getattr(tick.after, field.name) for field in fields(tick.after)}
+    return held
+
+
+def tick_stream(world: str) -> str:
+    """The stream of one world's ticks."""
+    return f"tick:{world}"
+
+
+def tick_entry(tick: Tick, outcome: Outcome, base: codec.Record | None) -> tuple[LogEntry, codec.Record]:
+    """The entry of a tick, and the record to encode later ticks against: itself if it stands alone, else `base`."""
+    header = wire.plain(header_of(tick, outcome))
+    held = tick_columns(tick)
+    payload = codec.encode(header, held, base)
+    entry = LogEntry(tick_stream(tick.frame.program.settings.world), str(tick.now), tick.now, payload)
+    return entry, base or codec.Record(tick.now, None, held)
+
+
+def bar_entry(row: BarRow, now: int) -> LogEntry:
+    """A row of closed bars."""
+    header = {"start": row.start, "end": row.end, "known_at": row.known_at}
+    return LogEntry("bars", str(row.start), now, codec.encode(header, {"values": row.values, "present": row.present}))
+
+
+def macro_entry(row: MacroRow, now: int) -> LogEntry:
+    """A daily value set."""
+    stored = StoredMacro(row.series, row.day, row.known_at, tuple(row.values.tolist()))
+    return _json("macro", f"{row.series}@{row.day}", now, stored)
+
+
+def feed_entry(symbols: tuple[str, ...], source: str, epoch: int) -> LogEntry:
+    """The columns that bars have from here on."""
+    return _json("feed", str(epoch), epoch, Symbols(symbols, source))
+
+
+def program_entry(world: str, payload: bytes, epoch: int) -> LogEntry:
+    """The program a world runs from here on."""
+    return LogEntry("program", f"{world}@{epoch}", epoch, payload)
+
+
+def intent_entry(order: Order, *, dry: bool) -> LogEntry:
+    """An order before it is sent; in a dry run it never is."""
+    return _json("dry_intent" if dry else "intent", order.client_order_id, order.epoch, order)
+
+
+def reply_entry(reply: Reply, epoch: int) -> LogEntry:
+    """The broker's answer to an order of the tick at `epoch`."""
+    return _json("reply", f"{reply.client_order_id}@{epoch}", epoch, reply)
+
+
+def event_entry(event: BrokerEvent, now: int) -> LogEntry:
+    """A broker event, heard at `now`."""
+    return _json("event", str(event.seq), now, event)
+
+
+@dataclass(frozen=True, slots=True)
+class LastTick:
+    """The newest tick of a world: its header, the state after it, and the record that later ones are encoded against."""
+
+    header: TickHeader
+    state: DecideState
+    base: codec.Record
+
+
+def last_tick(journal: Journal, world: str) -> LastTick | None:
+    """The newest tick of a world, None when there is none; JournalError or StateError when it cannot be read."""
+    record = codec.last_record(journal, tick_stream(world))
+    if record is None:
+        return None
+    header = wire.typed(TickHeader, record.header)
+    held = {name.removeprefix(STATE): column for name, column in record.columns.items() if name.startswith(STATE)}
+    if set(held) != {field.name for field in fields(DecideState)}:
+        raise StateError("the last tick holds a decide state of another format", "run the version that wrote it")
+    return LastTick(
+        header, DecideState(**held), record if record.base == codec.NO_BASE else _standing(journal, world, record.base)
+    )
+
+
+def _standing(journal: Journal, world: str, epoch: int) -> codec.Record:
+    """The record of a world at an epoch, which stands alone."""
+    stored = next(journal.read(tick_stream(world), epoch - 1))
+    return codec.decode(stored.entry.epoch, stored.entry.payload)
+
+
+def read_rows(journal: Journal, after: int) -> Iterator[BarRow]:
+    """Bars journaled by ticks after an epoch, in order."""
+    for stored in journal.read("bars", after):
+        record = codec.decode(stored.entry.epoch, stored.entry.payload)
+        head = record.header
+        yield BarRow(head["start"], head["end"], head["known_at"], record.columns["values"], record.columns["present"])
+
+
+def read_macros(journal: Journal, after: int) -> Iterator[MacroRow]:
+    """Macro rows journaled by ticks after an epoch, in order."""
+    for stored in journal.read("macro", after):
+        row = wire.loads(StoredMacro, stored.entry.payload)
+        yield MacroRow(row.series, row.day, row.known_at, np.array(row.values))
+
+
+def read_book(journal: Journal, stored: StoredBook) -> Book:
+    """The book again, with the orders from the journaled intents; StateError when one is missing."""
+    if not stored.orders:
+        return Book((), stored.last_seq, stored.ledger)
+    since = min(order.epoch for order in stored.orders)
+    intents = {s.entry.key: wire.loads(Order, s.entry.payload) for s in journal.read("intent", since - 1)}
+    missing = [order.client_order_id for order in stored.orders if order.client_order_id not in intents]
+    if missing:
+        raise StateError(f"the journal has no intent of order {missing[0]}", "restore the journal from a backup")
+    orders = tuple(Tracked(intents[o.client_order_id], o.state, o.filled) for o in stored.orders)
+    return Book(orders, stored.last_seq, stored.ledger)
+
+
+def read_replies(journal: Journal, epoch: int) -> tuple[Reply, ...]:
+    """Answers to orders of the tick at `epoch` that were stored when the run stopped."""
+    return tuple(wire.loads(Reply, s.entry.payload) for s in journal.read("reply", epoch - 1) if s.entry.epoch == epoch)
+
+
+def last_programs(journal: Journal, decode: Callable[[bytes], Program]) -> dict[str, Program]:
+    """World -> the program it ran last."""
+    return {s.entry.key.rpartition("@")[0]: decode(s.entry.payload) for s in journal.read("program")}
+
+
+def last_symbols(journal: Journal) -> tuple[str, ...]:
+    """Columns of the newest bars."""
+    stored = journal.last("feed")
+    return wire.loads(Symbols, stored.entry.payload).symbols if stored else ()
+
+
+def _json(stream: str, key: str, epoch: int, value: object) -> LogEntry:
+    return LogEntry(stream, key, epoch, wire.dumps(value).encode())

@@ -1,0 +1,224 @@
+"""The thin runtime: one tick after another, each observe -> decide -> net -> commit -> send.
+
+In: edges (feed, macro, broker, journal), running worlds, and where the journal stands. Out: a `TickReport` per tick for
+whoever watches. Nothing is decided here; the order of the steps is the whole content:
+
+1. hear      the broker's events and positions, answers that were lost
+2. observe   bars and macro values that became known
+3. decide    every world on its own account, then `net` for the account
+4. commit    inputs, columns, reasons and orders in one durable commit
+5. send      what was committed, never anything else
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from .bars import BarRow, MacroRow
+from .columns import Slice
+from .decide import decide
+from .errors import BrokerError
+from .execution import book as books
+from .execution.account import world_account
+from .execution.send import cancel_all, settle, submit_all
+from .frame import Frame
+from .journal.codec import Record
+from .net import Netted, net
+from .observe import Observer
+from .ports import BarFeed, Broker, BrokerEvent, BrokerSnapshot, Journal, LogEntry, MacroFeed, Reply
+from .record import Outcome, bar_entry, event_entry, intent_entry, macro_entry, reply_entry, tick_entry
+from .snapshot import Saved, SavedWorld, save
+from .state import DecideState
+from .tick import Tick
+
+
+@dataclass(frozen=True, slots=True)
+class Edges:
+    """Everything outside, behind Protocols."""
+
+    feed: BarFeed
+    macro: MacroFeed
+    broker: Broker
+    journal: Journal
+
+
+@dataclass(slots=True)
+class RunningWorld:
+    """One world between two ticks; replaced as a whole when its text changes. `payload` is its program as JSON, `base`
+    the newest tick record that later ones are encoded against."""
+
+    frame: Frame
+    observer: Observer
+    columns: Slice
+    state: DecideState
+    payload: bytes
+    base: Record | None = None
+
+    @property
+    def name(self) -> str:
+        """The world's name."""
+        return self.frame.program.settings.world
+
+
+@dataclass(frozen=True, slots=True)
+class RunSettings:
+    """`interval` seconds between grid times; `dry` decides and journals but sends nothing; `snapshot_every` in decision
+    ticks."""
+
+    account: str
+    mode: str
+    interval: int = 60
+    snapshot_every: int = 26
+
+    @property
+    def dry(self) -> bool:
+        """True when no order may leave."""
+        return self.mode == "dry"
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where the run stands: the last tick and its number, the book after it, replies not yet applied (`journaled` =
+    already stored), whether it left orders at the broker."""
+
+    last: int
+    number: int = 0
+    book: books.Book = books.EMPTY
+    replies: tuple[Reply, ...] = ()
+    journaled: bool = False
+    sent: bool = False
+    decisions: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TickReport:
+    """One finished tick for displays and projections. `seconds` is wall-clock time."""
+
+    now: int
+    number: int
+    decision: bool
+    ticks: tuple[Tick, ...]
+    netted: Netted
+    changes: books.Changes
+    replies: tuple[Reply, ...]
+    snapshot: BrokerSnapshot | None
+    source: str
+    seconds: float
+
+
+class Runtime:
+    """Steps worlds on one account. Use: `tick(now)` for rising grid times, then `stop()`."""
+
+    def __init__(self, edges: Edges, worlds: Sequence[RunningWorld], settings: RunSettings, progress: Progress) -> None:
+        self.edges = edges
+        self.worlds = list(worlds)
+        self.settings = settings
+        self.progress = progress
+
+    def tick(self, now: int) -> TickReport:
+        """Run one tick to its end. Raises JournalError (nothing was sent) or DataError; broker failures are no errors
+        here but unread positions and UNKNOWN orders."""
+        began = time.monotonic()
+        settled = settle(self.edges.broker, self.progress.book, self._answered(), now) if not self.settings.dry else ()
+        events, snapshot = self._hear(now)
+        replies = self.progress.replies + settled
+        book, changes = books.apply(self.progress.book, replies, events, self.settings.interval)
+        rows, macros = self._observe(now)
+        ticks = self._decide(now, snapshot, book, changes, decision=bool(rows))
+        netted = net(ticks, ticks[0].account, self.settings.account)
+        after = book if self.settings.dry else books.add(book, netted.orders)
+        fresh = settled if self.progress.journaled else replies
+        source = self.edges.feed.source
+        number = self.progress.number + 1
+        outcome = Outcome.of(number, self.settings.mode, source, snapshot, after, netted)
+        entries = [
+            *(reply_entry(reply, self.progress.last) for reply in fresh),
+            *(event_entry(event, now) for event in events),
+            *(macro_entry(row, now) for row in macros),
+            *(bar_entry(row, now) for row in rows),
+            *(self._record(world, tick, outcome) for world, tick in zip(self.worlds, ticks, strict=True)),
+            *(intent_entry(order, dry=self.settings.dry) for order in netted.orders),
+        ]
+        self.edges.journal.append(entries)
+        sent = self._send(netted, after, now)
+        self._advance(now, after, sent, netted, decision=bool(rows))
+        seconds = time.monotonic() - began
+        return TickReport(now, number, bool(rows), tuple(ticks), netted, changes, sent, snapshot, source, seconds)
+
+    def stop(self) -> None:
+        """Store what the next start needs: answers not yet journaled, and a snapshot of the state."""
+        if self.progress.replies and not self.progress.journaled:
+            self.edges.journal.append([reply_entry(reply, self.progress.last) for reply in self.progress.replies])
+            self.progress = replace(self.progress, journaled=True)
+        self.save()
+
+    def save(self) -> None:
+        """Store a snapshot of all observers as of the last tick."""
+        states = tuple(SavedWorld(world.name, world.payload, world.observer.snapshot()) for world in self.worlds)
+        saved = Saved(self.progress.last, self.edges.feed.symbols, states)
+        self.edges.journal.save_snapshot(saved.epoch, save(saved))
+
+    def _answered(self) -> frozenset[str]:
+        return frozenset(reply.client_order_id for reply in self.progress.replies)
+
+    def _hear(self, now: int) -> tuple[Sequence[BrokerEvent], BrokerSnapshot | None]:
+        """New events first, then positions: a snapshot may be newer than the events, never older."""
+        try:
+            self.edges.broker.advance(now)
+            events = self.edges.broker.events(self.progress.book.last_seq)
+            return events, self.edges.broker.snapshot(now)
+        except BrokerError:
+            return (), None
+
+    def _observe(self, now: int) -> tuple[list[BarRow], list[MacroRow]]:
+        macros = list(self.edges.macro.rows(self.progress.last, now))
+        rows = list(self.edges.feed.rows(self.progress.last, now))
+        for world in self.worlds:
+            feed_all(world.observer, macros, [world.columns.row(row) for row in rows])
+        return rows, macros
+
+    def _decide(
+        self, now: int, snapshot: BrokerSnapshot | None, book: books.Book, changes: books.Changes, *, decision: bool
+    ) -> list[Tick]:
+        ticks = []
+        for world in self.worlds:
+            account = world_account(world.frame.program.settings.universe, snapshot, book, changes)
+            market = world.observer.market(now, decision=decision)
+            world.state, tick = decide(world.frame, world.state, market, account, now)
+            ticks.append(tick)
+        return ticks
+
+    def _record(self, world: RunningWorld, tick: Tick, outcome: Outcome) -> LogEntry:
+        """A decision tick stands alone; the follow-ups after it are stored as what they change."""
+        base = None if tick.market.decision else world.base
+        entry, world.base = tick_entry(tick, outcome, base)
+        return entry
+
+    def _send(self, netted: Netted, after: books.Book, now: int) -> tuple[Reply, ...]:
+        if self.settings.dry:
+            return ()
+        new = frozenset(order.client_order_id for order in netted.orders)
+        cancel_all(self.edges.broker, (cancel.client_order_id for cancel in netted.cancels), now)
+        return submit_all(self.edges.broker, (t for t in after.orders if t.order.client_order_id in new), now)
+
+    def _advance(self, now: int, after: books.Book, sent: tuple[Reply, ...], netted: Netted, *, decision: bool) -> None:
+        decisions = self.progress.decisions + decision
+        acted = not self.settings.dry and bool(netted.orders or netted.cancels)
+        self.progress = Progress(
+            now, self.progress.number + 1, after, sent, journaled=False, sent=acted, decisions=decisions
+        )
+        if decision and decisions % self.settings.snapshot_every == 0:
+            self.save()
+
+
+def feed_all(observer: Observer, macros: Sequence[MacroRow], rows: Sequence[BarRow]) -> None:
+    """Feed an observer in the order things became known, macro values first where times are equal."""
+    waiting = list(macros)
+    for row in rows:
+        while waiting and waiting[0].known_at <= row.known_at:
+            observer.feed_macro(waiting.pop(0))
+        observer.feed(row)
+    for macro in waiting:
+        observer.feed_macro(macro)

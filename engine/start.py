@@ -1,0 +1,164 @@
+"""Starting and changing worlds: warm-up, recovery from the journal, and the swap to an edited program between two ticks.
+
+In: programs, edges, the calendar, and the journal of an earlier run if there is one. Out: running worlds and where the run
+stands. A restart equals an uninterrupted run to the bit; an edit keeps the state of every node that did not change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from qmtl.dsl.program import Program
+
+from . import state as states
+from .calendar import SessionCalendar, warmup_start
+from .columns import columns_of
+from .errors import StateError
+from .frame import build_frame
+from .observe import Observer
+from .ports import Journal
+from .record import (
+    LastTick,
+    feed_entry,
+    last_programs,
+    last_symbols,
+    last_tick,
+    program_entry,
+    read_book,
+    read_macros,
+    read_replies,
+    read_rows,
+)
+from .runtime import Edges, Progress, RunningWorld, Runtime, feed_all
+from .snapshot import Saved, load
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What every start needs: edges, the exchange calendar, the feed's delay and the tick interval in seconds, and how a
+    program becomes bytes and comes back."""
+
+    edges: Edges
+    calendar: SessionCalendar
+    delay: int
+    interval: int
+    encode: Callable[[Program], bytes]
+    decode: Callable[[bytes], Program]
+
+
+def begin(setting: Setting, programs: Sequence[Program], start: int) -> tuple[list[RunningWorld], Progress]:
+    """Running worlds and progress: continued when the journal holds ticks, else warmed up from the feed until `start`
+    (epoch seconds; the first tick comes after it)."""
+    journal = setting.edges.journal
+    ran = last_programs(journal, setting.decode)
+    stored = {name: tick for name in ran if (tick := last_tick(journal, name)) is not None}
+    if not stored:
+        return [_warm(setting, program, start) for program in programs], Progress(start)
+    return _resume(setting, programs, ran, stored)
+
+
+def note(runtime: Runtime, setting: Setting) -> None:
+    """Make what runs from here on durable: a snapshot first, then programs and feed columns in the journal if they
+    are not its last ones already."""
+    journal, epoch = setting.edges.journal, runtime.progress.last
+    runtime.save()
+    ran = {name: setting.encode(program) for name, program in last_programs(journal, setting.decode).items()}
+    entries = [program_entry(w.name, w.payload, epoch) for w in runtime.worlds if ran.get(w.name) != w.payload]
+    feed = setting.edges.feed
+    if last_symbols(journal) != feed.symbols:
+        entries.append(feed_entry(feed.symbols, feed.source, epoch))
+    if entries:
+        journal.append(entries)
+
+
+def swap(setting: Setting, old: RunningWorld, program: Program, last: int) -> RunningWorld:
+    """The same world under a new program: new nodes are warmed from the feed, unchanged ones keep their state, decide
+    state is carried over by names. The old world is left as it is, so that a failure changes nothing.
+
+    StateError when a symbol that the world holds a position in is no longer in its universe."""
+    frame = build_frame(program, setting.interval)
+    lost = states.orphans(old.state, old.frame, frame)
+    if lost:
+        raise StateError(
+            f"world {old.name} holds {', '.join(lost)}, which the edit takes out of its universe",
+            "drop the allowlist rows first: the position is then unwound; take the symbol out when it is flat",
+        )
+    warmed = _warm(setting, program, last)
+    warmed.observer.adopt(old.observer)
+    warmed.state = states.remap(old.state, old.frame, warmed.frame)
+    warmed.base = old.base
+    return warmed
+
+
+def _warm(setting: Setting, program: Program, until: int) -> RunningWorld:
+    world = _blank(setting, program, setting.edges.feed.symbols)
+    since = warmup_start(setting.calendar, until, program.warmup)
+    # daily series reach further back than bars do: all of them that are known count
+    macros = list(setting.edges.macro.rows(0, until))
+    feed_all(world.observer, macros, [world.columns.row(row) for row in setting.edges.feed.rows(since, until)])
+    return world
+
+
+def _blank(setting: Setting, program: Program, symbols: tuple[str, ...]) -> RunningWorld:
+    frame = build_frame(program, setting.interval)
+    observer = Observer(program, setting.calendar, setting.delay)
+    columns = columns_of(program.settings.universe, symbols)
+    return RunningWorld(frame, observer, columns, states.initial(frame), setting.encode(program))
+
+
+def _resume(
+    setting: Setting, programs: Sequence[Program], ran: dict[str, Program], stored: dict[str, LastTick]
+) -> tuple[list[RunningWorld], Progress]:
+    head = max((tick.header for tick in stored.values()), key=lambda header: header.now)
+    restored = _restore(setting, ran, stored, head.now)
+    worlds = []
+    for program in programs:
+        old = restored.get(program.settings.world)
+        if old is None:
+            worlds.append(_warm(setting, program, head.now))
+        elif old.frame.program.program_id == program.program_id:
+            old.columns = columns_of(program.settings.universe, setting.edges.feed.symbols)
+            worlds.append(old)
+        else:
+            worlds.append(swap(setting, old, program, head.now))
+    replies = read_replies(setting.edges.journal, head.now)
+    sent = head.mode != "dry" and bool(head.orders or head.cancels)
+    return worlds, Progress(
+        head.now, head.number, read_book(setting.edges.journal, head.book), replies, journaled=True, sent=sent
+    )
+
+
+def _restore(
+    setting: Setting, ran: dict[str, Program], stored: dict[str, LastTick], last: int
+) -> dict[str, RunningWorld]:
+    """Worlds as of the last tick: from the newest snapshot and the bars journaled since, or warmed up anew when there is
+    no snapshot that can be read."""
+    journal = setting.edges.journal
+    saved = _snapshot(journal)
+    worlds: dict[str, RunningWorld] = {}
+    if saved is not None:
+        for one in saved.worlds:
+            world = _blank(setting, setting.decode(one.program), saved.symbols)
+            world.observer.restore(one.observer)
+            worlds[one.world] = world
+        _catch_up(journal, worlds, saved.epoch)
+    for name, program in ran.items():
+        if name in stored and name not in worlds:
+            worlds[name] = _warm(setting, program, last)
+    for name, tick in stored.items():
+        old, new = build_frame(ran[name], setting.interval), worlds[name].frame
+        worlds[name].state = tick.state if old.names == new.names else states.remap(tick.state, old, new)
+        worlds[name].base = tick.base
+    return worlds
+
+
+def _catch_up(journal: Journal, worlds: dict[str, RunningWorld], epoch: int) -> None:
+    macros, rows = list(read_macros(journal, epoch)), list(read_rows(journal, epoch))
+    for world in worlds.values():
+        feed_all(world.observer, macros, [world.columns.row(row) for row in rows])
+
+
+def _snapshot(journal: Journal) -> Saved | None:
+    found = journal.load_snapshot()
+    return None if found is None else load(found[1])

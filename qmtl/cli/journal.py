@@ -1,0 +1,39 @@
+"""`qmtl journal`: read a journal while a run writes it or afterwards."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import click
+
+from qmtl.engine.errors import QmtlError
+
+
+@click.group()
+def journal() -> None:
+    """Read a journal: what was decided, and its digest."""
+
+
+@journal.command()
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+def digest(path: Path, as_json: bool) -> None:
+    """SHA-256 over everything in a journal but wall-clock facts and snapshots; equal runs have equal digests."""
+    from qmtl.engine.journal.digest import summary
+
+    try:
+        found = summary(path / "journal.db" if path.is_dir() else path)
+    except QmtlError as error:
+        click.echo(f"error: {error}", err=True)
+        if error.hint:
+            click.echo(f"  = help: {error.hint}", err=True)
+        sys.exit(1)
+    if as_json:
+        streams = {s.stream: {"entries": s.entries, "digest": s.sha256} for s in found.streams}
+        click.echo(json.dumps({"digest": found.sha256, "streams": streams}))
+        return
+    for stream in found.streams:
+        click.echo(f"{stream.sha256}  {stream.entries:>8}  {stream.stream}")
+    click.echo(f"{found.sha256}  journal")

@@ -1,0 +1,316 @@
+"""`qmtl run`: compile the deployment, open its edges, tick until the end, a limit, or a signal.
+
+Stopping with Ctrl-C or SIGTERM ends after the current tick with everything stored; starting again continues there.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import click
+
+from qmtl.dsl.codec import program_from_json, program_to_json
+from qmtl.dsl.compile import compile_deployment
+from qmtl.dsl.diagnostics import has_errors
+from qmtl.dsl.model import Deployment
+from qmtl.dsl.program import Program
+from qmtl.dsl.render import render_text
+from qmtl.engine.errors import JournalError, LockedError, QmtlError
+from qmtl.engine.projections import Projections
+from qmtl.engine.runtime import RunSettings, Runtime, TickReport
+from qmtl.engine.start import Setting, begin, note, swap
+from qmtl.engine.ticks import ReplayTimes, TickTimes, WallTimes, grid
+from qmtl.engine.views import chain_counts, events_of, state_of, summary_of
+
+from .live import Display, display, stamp
+from .watch import Watch
+from .wiring import Opened, effective, given, open_all, open_broker, open_feed, universe
+
+EXIT_DATA, EXIT_STORAGE, EXIT_LOCKED = 1, 74, 75
+
+
+@click.command()
+@click.option(
+    "--config", "config", type=click.Path(path_type=Path), required=True, help="Deployment file (YAML or .qmtl)."
+)
+@click.option("--once", is_flag=True, help="One tick, then stop.")
+@click.option("--ticks", type=click.IntRange(min=1), help="Stop after this many ticks.")
+@click.option("--dry", is_flag=True, help="Decide and journal, send nothing.")
+@click.option("--fresh", is_flag=True, help="Start anew: what the out folder holds is moved aside, never deleted.")
+@click.option("--quiet", is_flag=True, help="Print only messages and the summary.")
+@click.option("--bars", default="", help="Files feed: folder of bars.")
+@click.option("--vix", default="", help="Files feed: file of daily VIX values.")
+@click.option("--start", default="", metavar="DAY", help="First exchange day of a replay (YYYY-MM-DD).")
+@click.option("--end", default="", metavar="DAY", help="Last exchange day of a replay.")
+@click.option("--out", default="", help="Folder of journal, state and logs.")
+def run(config: Path, once: bool, ticks: int | None, dry: bool, fresh: bool, quiet: bool, **flags: str) -> None:
+    """Tick the worlds of a deployment."""
+    paths = given(flags["bars"], flags["vix"], flags["out"])
+    compiled = compile_deployment(config, paths)
+    if compiled.diagnostics:
+        click.echo(render_text(compiled.diagnostics, color=sys.stderr.isatty()), err=True)
+    if compiled.deployment is None or has_errors(compiled.diagnostics):
+        sys.exit(EXIT_DATA)
+    try:
+        home = config.absolute().parent
+        deployment = effective(compiled.deployment, home, start=flags["start"], end=flags["end"], dry=dry)
+        if fresh:
+            _move_aside(Path(deployment.out))
+        session = Session(deployment, Watch.on(config, compiled, paths), display(quiet=quiet), 1 if once else ticks)
+        session.run(compiled.programs)
+    except QmtlError as error:
+        click.echo(f"error: {error}", err=True)
+        if error.hint:
+            click.echo(f"  = help: {error.hint}", err=True)
+        sys.exit(_exit_code(error))
+
+
+def _exit_code(error: QmtlError) -> int:
+    if isinstance(error, LockedError):
+        return EXIT_LOCKED
+    return EXIT_STORAGE if isinstance(error, JournalError) else EXIT_DATA
+
+
+def _move_aside(out: Path) -> None:
+    """Rename an out folder to the first free `out.1`, `out.2`, ...: nothing stored is lost."""
+    if not out.exists():
+        return
+    number = next(n for n in range(1, 10_000) if not out.with_name(f"{out.name}.{n}").exists())
+    try:
+        out.rename(out.with_name(f"{out.name}.{number}"))
+    except OSError as error:
+        raise JournalError(
+            f"the folder {out} cannot be moved aside: {error.strerror}", "choose another with --out"
+        ) from error
+
+
+@dataclass(slots=True)
+class Tally:
+    """What the summary at the end tells."""
+
+    ticks: int = 0
+    decisions: int = 0
+    orders: int = 0
+    fills: int = 0
+    denied: int = 0
+    chains: Counter[str] = field(default_factory=Counter)
+    equity: float = float("nan")
+    seconds: float = 0.0
+
+    def add(self, report: TickReport) -> None:
+        """Count one tick."""
+        self.ticks += 1
+        self.decisions += report.decision
+        self.orders += len(report.netted.orders)
+        self.fills += len(report.changes.fills)
+        self.denied += len(report.netted.denied)
+        self.seconds += report.seconds
+        if report.decision:
+            for tick in report.ticks:
+                self.chains.update(chain_counts(tick))
+        if report.snapshot is not None:
+            self.equity = float(report.snapshot.equity)
+
+
+class Session:
+    """One `qmtl run` from open edges to closed ones."""
+
+    def __init__(self, deployment: Deployment, watch: Watch, shown: Display, limit: int | None) -> None:
+        self.deployment = deployment
+        self.watch = watch
+        self.shown = shown
+        self.limit = limit
+        self.stopped = threading.Event()
+        self.tally = Tally()
+
+    def run(self, programs: tuple[Program, ...]) -> None:
+        """Tick to the end. Raises what the edges raise; what was journaled before stays."""
+        opened = open_all(self.deployment, programs)
+        try:
+            setting = self._setting(opened)
+            times = self._times(opened)
+            first = _first(times, opened, self.deployment)
+            self._warn_short_history(opened, programs, first)
+            worlds, progress = begin(setting, programs, first)
+            settings = RunSettings(
+                self.deployment.account,
+                self.deployment.mode,
+                self.deployment.clock.interval,
+                self.deployment.snapshot_every,
+            )
+            runtime = Runtime(opened.edges, worlds, settings, progress)
+            note(runtime, setting)
+            projections = Projections(Path(self.deployment.out), durable=self.deployment.clock.kind == "wall")
+            self.shown.start()
+            try:
+                with self._signals():
+                    self._loop(runtime, setting, times, projections, opened)
+            finally:
+                self.shown.stop()
+                projections.close()
+            runtime.stop()
+        finally:
+            opened.close()
+        self._summary()
+
+    def _setting(self, opened: Opened) -> Setting:
+        return Setting(
+            opened.edges,
+            opened.calendar,
+            opened.delay,
+            self.deployment.clock.interval,
+            program_to_json,
+            program_from_json,
+        )
+
+    def _times(self, opened: Opened) -> TickTimes:
+        clock = self.deployment.clock
+        if clock.kind == "wall":
+            return WallTimes(clock.interval, self.stopped)
+        first, last = opened.edges.feed.span()
+        start = clock.start or _day(first)
+        end = clock.end or _day(last)
+        decisions = opened.calendar.decision_times(start, end, opened.delay, interval=clock.interval)
+        known = last + opened.delay + clock.interval
+        return ReplayTimes([int(t) for t in decisions if t <= known], clock.interval, self.stopped)
+
+    def _loop(
+        self, runtime: Runtime, setting: Setting, times: TickTimes, projections: Projections, opened: Opened
+    ) -> None:
+        while self.limit is None or self.tally.ticks < self.limit:
+            now = times.after(runtime.progress.last, runtime.progress.sent)
+            if now is None:
+                return
+            self._reload(runtime, setting, opened)
+            report = runtime.tick(now)
+            self.tally.add(report)
+            self._project(report, projections)
+            self.shown.show(report, _done(times, now), times.total)
+
+    def _project(self, report: TickReport, projections: Projections) -> None:
+        for tick in report.ticks:
+            projections.tick(summary_of(report, tick, self.deployment.mode), state_of(tick))
+        for event in events_of(report):
+            projections.event(event)
+        projections.flush()
+
+    def _reload(self, runtime: Runtime, setting: Setting, opened: Opened) -> None:
+        """Swap to edited text, or say why not; the old programs run on when anything fails."""
+        compiled = self.watch.changed()
+        if compiled is None:
+            return
+        if compiled.deployment is None or has_errors(compiled.diagnostics):
+            self.shown.say(
+                "the edit is not in force: the former programs keep running\n" + render_text(compiled.diagnostics)
+            )
+            return
+        try:
+            changed = _swap_all(runtime, setting, compiled.programs, self.deployment, opened)
+        except QmtlError as error:
+            self.shown.say(f"the edit is not in force: {error}" + (f"\n  = help: {error.hint}" if error.hint else ""))
+            return
+        if changed:
+            self.shown.say(f"{stamp(runtime.progress.last)} the edited text is in force from the next tick on")
+
+    @contextmanager
+    def _signals(self) -> Iterator[None]:
+        """Ctrl-C and SIGTERM end after the current tick; a second Ctrl-C at once."""
+        former = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+        def end(number: int, frame: object) -> None:  # noqa: ARG001 - the signature of handlers
+            if self.stopped.is_set() and number == signal.SIGINT:
+                raise KeyboardInterrupt
+            self.stopped.set()
+
+        for number in former:
+            signal.signal(number, end)
+        try:
+            yield
+        finally:
+            for number, handler in former.items():
+                signal.signal(number, handler)
+
+    def _warn_short_history(self, opened: Opened, programs: tuple[Program, ...], first: int) -> None:
+        """Say when the feed cannot supply the warm-up: signals then appear later than the first tick."""
+        begins, _ = opened.edges.feed.span()
+        for program in programs:
+            for rate, bars in program.warmup:
+                if rate == "1d":
+                    continue
+                ends = opened.calendar.bar_ends(rate)
+                there = int(((ends > begins) & (ends <= first)).sum())
+                if there < bars:
+                    self.shown.say(
+                        f"warning: world {program.settings.world} needs {bars} bars of {rate} before its first full "
+                        f"decision and the feed has {there}: signals that need more stay unknown until then"
+                    )
+
+    def _summary(self) -> None:
+        tally, out = self.tally, self.deployment.out
+        chains = ", ".join(f"{name} {count}" for name, count in tally.chains.most_common())
+        state = "stopped; start again to continue" if self.stopped.is_set() else "finished"
+        self.shown.say(
+            f"\n{state}: {tally.ticks} ticks ({tally.decisions} decisions) in {tally.seconds:.1f} s, {tally.orders} orders,"
+            f" {tally.fills} fills, {tally.denied} denied\n"
+            f"equity   {tally.equity:,.2f}\n"
+            f"chains   {chains or 'none'} (symbols x decisions)\n"
+            f"journal  {_shown(out)}/journal.db   (qmtl journal digest {_shown(out)}/journal.db)\n"
+            f"logs     {_shown(out)}/live_log.csv, {_shown(out)}/live_log_events.csv, {_shown(out)}/state.json"
+        )
+
+
+def _swap_all(
+    runtime: Runtime, setting: Setting, programs: tuple[Program, ...], deployment: Deployment, opened: Opened
+) -> bool:
+    """All worlds under their new programs, or none: everything is built before anything is replaced. False when the
+    edit changed no meaning."""
+    former = {world.name: world for world in runtime.worlds}
+    same = [w.frame.program.program_id for w in runtime.worlds] == [p.program_id for p in programs]
+    if same:
+        return False
+    if set(former) != {program.settings.world for program in programs}:
+        raise QmtlError("worlds cannot be added or taken away while it runs", "stop and start again")
+    edges, broker = setting.edges, opened.broker
+    if universe(programs) != edges.feed.symbols:
+        feed, macro = open_feed(deployment, programs, setting.calendar)
+        broker = open_broker(deployment, programs, feed, setting.calendar)
+        edges = replace(edges, feed=feed, macro=macro, broker=broker)
+    moved = replace(setting, edges=edges)
+    worlds = [swap(moved, former[program.settings.world], program, runtime.progress.last) for program in programs]
+    runtime.worlds, runtime.edges = worlds, edges
+    note(runtime, moved)
+    return True
+
+
+def _done(times: TickTimes, now: int) -> int:
+    return sum(1 for t in times.decisions if t <= now) if isinstance(times, ReplayTimes) else 0
+
+
+def _first(times: TickTimes, opened: Opened, deployment: Deployment) -> int:
+    """The moment up to which history is warm-up: the open of the first replayed session, or the last grid point."""
+    if isinstance(times, ReplayTimes):
+        if not times.decisions:
+            raise QmtlError(
+                "there is nothing to replay: no closed bars between the first and the last day",
+                "check --start and --end, and the days that the feed has",
+            )
+        return opened.calendar.times(times.decisions[0] - 1 - opened.delay).open_at
+    return grid(time.time(), deployment.clock.interval)
+
+
+def _day(moment: int) -> str:
+    return time.strftime("%Y-%m-%d", time.gmtime(moment))
+
+
+def _shown(out: str) -> str:
+    path = Path(out)
+    here = Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else out

@@ -1,0 +1,133 @@
+"""From a Deployment to the edges of a run: feeds, broker, journal, calendar. The only module that names adapters."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+from qmtl.dsl.model import Deployment, FilesFeed, SyntheticFeed
+from qmtl.dsl.program import Program
+from qmtl.engine.adapters.files import FilesBars
+from qmtl.engine.adapters.paper import PaperAccount
+from qmtl.engine.adapters.synthetic import SyntheticMarket
+from qmtl.engine.adapters.vixfile import NoMacro, VixFile
+from qmtl.engine.calendar import SessionCalendar
+from qmtl.engine.errors import DataError, JournalError
+from qmtl.engine.journal.sqlite import SqliteJournal
+from qmtl.engine.lock import RunLock, lock_account
+from qmtl.engine.ports import BarFeed, MacroFeed
+from qmtl.engine.runtime import Edges
+
+#: sessions known to the calendar reach from here to a year after today or the end of the run
+FIRST_DAY = "2000-01-03"
+JOURNAL = "journal.db"
+PAPER = "paper.db"
+
+
+def given(bars: str, vix: str, out: str) -> dict[str, str]:
+    """Paths of flags for `compile_deployment`, absolute: a person means the folder the command was typed in."""
+    said = {"feed.bars": bars, "feed.vix": vix, "out": out}
+    return {key: str(Path(path).absolute()) for key, path in said.items() if path}
+
+
+def effective(deployment: Deployment, home: Path, *, start: str, end: str, dry: bool) -> Deployment:
+    """The deployment with flags applied and every path absolute; `home` is the folder of its file.
+
+    DataError when a day cannot be read or the files feed has no folder."""
+    feed = deployment.feed
+    if isinstance(feed, FilesFeed):
+        if not feed.bars:
+            raise DataError(
+                "the files feed has no folder of bars", "give it with --bars FOLDER, or as feed: {bars: ...}"
+            )
+        feed = replace(feed, bars=str(home / feed.bars), vix=str(home / feed.vix) if feed.vix else "")
+    clock = replace(deployment.clock, start=start or deployment.clock.start, end=end or deployment.clock.end)
+    for name, text in (("start", clock.start), ("end", clock.end)):
+        _check_day(name, text)
+    out = str((home / deployment.out).absolute())
+    return replace(deployment, feed=feed, clock=clock, out=out, mode="dry" if dry else deployment.mode)
+
+
+def _check_day(name: str, text: str) -> None:
+    try:
+        date.fromisoformat(text or "2000-01-01")
+    except ValueError as error:
+        raise DataError(f"the {name} of the replay, `{text}`, is not a day", "write it as YYYY-MM-DD") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """Edges that are open, and what holds them."""
+
+    edges: Edges
+    calendar: SessionCalendar
+    delay: int
+    journal: SqliteJournal
+    broker: PaperAccount
+    lock: RunLock
+
+    def close(self) -> None:
+        """Let go of everything, broker and journal last."""
+        self.broker.close()
+        self.journal.close()
+        self.lock.release()
+
+
+def universe(programs: Sequence[Program]) -> tuple[str, ...]:
+    """Columns of the feed: the worlds' universes one after another."""
+    return tuple(symbol for program in programs for symbol in program.settings.universe)
+
+
+def calendar_of(deployment: Deployment, programs: Sequence[Program]) -> SessionCalendar:
+    """The one calendar of all worlds."""
+    (name,) = {program.settings.calendar for program in programs}
+    last = max(date.fromisoformat(deployment.clock.end or "2000-01-01"), datetime.now(UTC).date())
+    return SessionCalendar(name, FIRST_DAY, (last + timedelta(days=365)).isoformat())
+
+
+def open_feed(
+    deployment: Deployment, programs: Sequence[Program], calendar: SessionCalendar
+) -> tuple[BarFeed, MacroFeed]:
+    """Bars and daily series of the deployment."""
+    feed, symbols = deployment.feed, universe(programs)
+    if isinstance(feed, SyntheticFeed):
+        sectors = dict(pair for program in programs for pair in program.settings.sectors)
+        market = SyntheticMarket(symbols, calendar, seed=feed.seed, start=feed.start, delay=feed.delay, sectors=sectors)
+        return market, market.vix
+    bars = FilesBars(Path(feed.bars), symbols, calendar, rate=feed.rate, delay=feed.delay)
+    return bars, VixFile(Path(feed.vix)) if feed.vix else NoMacro()
+
+
+def open_broker(
+    deployment: Deployment, programs: Sequence[Program], feed: BarFeed, calendar: SessionCalendar
+) -> PaperAccount:
+    """The embedded account; its file stands beside the journal."""
+    return PaperAccount(
+        Path(deployment.out) / PAPER,
+        deployment.account,
+        feed,
+        calendar,
+        policy=programs[0].settings.exchange,
+        settings=deployment.broker,
+    )
+
+
+def open_all(deployment: Deployment, programs: Sequence[Program]) -> Opened:
+    """Everything a run needs. DataError, CalendarError, JournalError, LockedError or BrokerError say what does not work;
+    what was opened before is closed then."""
+    calendar = calendar_of(deployment, programs)
+    feed, macro = open_feed(deployment, programs, calendar)
+    out = Path(deployment.out)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise JournalError(f"the folder {out} cannot be made: {error.strerror}", "choose another with --out") from error
+    if not os.access(out, os.W_OK):
+        raise JournalError(f"the folder {out} may not be written", "choose another with --out")
+    lock = lock_account(out, deployment.account, deployment.mode)
+    journal = SqliteJournal(out / JOURNAL)
+    broker = open_broker(deployment, programs, feed, calendar)
+    return Opened(Edges(feed, macro, broker, journal), calendar, deployment.feed.delay, journal, broker, lock)
