@@ -6,9 +6,11 @@ Bars are generated in memory (correlated random walks), so that reading files is
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -126,13 +128,32 @@ def feed(symbols: tuple[str, ...], calendar: SessionCalendar) -> MemoryFeed:
 
 def program(folder: Path, symbols: tuple[str, ...]) -> Program:
     """The bench world, compiled from text like any other."""
-    cap = max(0.002, 4 / len(symbols))
+    cap = max(0.002, 16 / len(symbols))
     text = WORLD.format(symbols=", ".join(symbols), small=f"{cap / 8:.4%}", half=f"{cap / 2:.4%}", cap=f"{cap:.4%}")
     (folder / "bench.yaml").write_text(text)
     (folder / "venue.yaml").write_text(VENUE)
     compiled = compile_world(folder / "bench.yaml")
     assert compiled.program is not None, [d.message for d in compiled.diagnostics]
     return compiled.program
+
+
+class TimedBroker:
+    """The paper account, with the seconds spent inside it: at a real venue that time is the network's."""
+
+    def __init__(self, account: PaperAccount) -> None:
+        self.account = account
+        self.account_id = account.account_id
+        self.seconds = 0.0
+
+    def _timed(self, name: str, *arguments: object) -> object:
+        began = time.perf_counter()
+        try:
+            return getattr(self.account, name)(*arguments)
+        finally:
+            self.seconds += time.perf_counter() - began
+
+    def __getattr__(self, name: str) -> object:
+        return partial(self._timed, name)
 
 
 @dataclass(slots=True)
@@ -143,6 +164,7 @@ class Bench:
     times: ReplayTimes
     hours: frozenset[int]
     since: int
+    broker: TimedBroker
 
     def next(self) -> tuple[int, bool]:
         """The next grid time and whether a 60m bar closes at it."""
@@ -163,11 +185,11 @@ def build(folder: Path, symbols: int) -> Bench:
     bars = feed(names, calendar)
     money = PaperBroker(cash=Decimal(1_000_000_000))
     policy = compiled.settings.exchange
-    broker = PaperAccount(":memory:", "bench", bars, calendar, policy=policy, settings=money)
+    broker = TimedBroker(PaperAccount(":memory:", "bench", bars, calendar, policy=policy, settings=money))
     journal = SqliteJournal(folder / "journal.db")
     setting = Setting(Edges(bars, vix(calendar), broker, journal), calendar, 0, 60, program_to_json, program_from_json)
     decisions = [int(t) for t in calendar.decision_times(MEASURED, LAST, 0)]
     worlds, progress = begin(setting, [compiled], decisions[0] - 900)
     runtime = Runtime(setting.edges, worlds, RunSettings("bench", "paper", snapshot_every=10_000), progress)
     times = ReplayTimes(decisions, 60, threading.Event())
-    return Bench(runtime, times, frozenset(int(t) for t in calendar.bar_ends("60m")), decisions[26])
+    return Bench(runtime, times, frozenset(int(t) for t in calendar.bar_ends("60m")), decisions[26], broker)

@@ -34,7 +34,7 @@ from .net import Denied, Netted
 from .orders import Order, OrderState
 from .ports import BrokerEvent, BrokerSnapshot, Journal, LogEntry, Reply
 from .state import DecideState
-from .tick import Tick, columns
+from .tick import Gate, Tick, columns
 
 Column = NDArray[Any]
 
@@ -67,7 +67,7 @@ class StoredBook:
 
     orders: tuple[StoredOrder, ...]
     last_seq: int
-    ledger: tuple[tuple[str, Decimal], ...]
+    ledger: dict[str, Decimal]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +101,19 @@ class Symbols:
     source: str
 
 
+_LOADED = (
+    "owner",
+    "generation",
+    "side",
+    "side_opened_at",
+    "last_side",
+    "last_opened_at",
+    "stop_distance",
+    "take_distance",
+)
+_ORDERED = ("pending", "pending_strategy", "entry_strategy", "entry_stop", "entry_take")
+_GATED = tuple(f.name for f in fields(Gate) if f.name in {g.name for g in fields(DecideState)})
+
 #: columns of `Market` that are journaled as "market.*": what decide read. Features and chart-fit inputs are left out;
 #: the journaled bars give them again to the bit.
 MARKET = (
@@ -121,6 +134,25 @@ MARKET = (
     "guards",
 )
 
+
+#: stage columns that are stored once, under another name: most of what a stage hands on is the next state
+SAME = {
+    "load.mark": "market.mark",
+    "load.external": "account.external",
+    "chain.chain": "state.chain",
+    "regime.missing": "state.regime_missing",
+    "select.selected": "state.selected",
+    "select.switched_at": "state.switched_at",
+    "target.latch": "state.latch",
+    "target.stop_level": "state.stop_level",
+    "target.take_level": "state.take_level",
+    "target.stopping": "state.stopping",
+    "risk.reject_until": "state.reject_until",
+    "risk.exit_rejects": "state.exit_rejects",
+    **{f"load.{name}": f"state.{name}" for name in _LOADED},
+    **{f"orders.{name}": f"state.{name}" for name in _ORDERED},
+    **{f"gate.{name}": f"state.{name}" for name in _GATED},
+}
 
 #: columns of `Account` that are journaled as "account.*"
 ACCOUNT = ("qty", "average_price", "external")
@@ -156,7 +188,7 @@ class Outcome:
         if snapshot is not None:
             money = Money(snapshot.equity, snapshot.cash, snapshot.buying_power, snapshot.last_seq)
         orders = tuple(StoredOrder(t.order.client_order_id, t.order.epoch, t.state, t.filled) for t in book.orders)
-        return cls(number, mode, source, money, StoredBook(orders, book.last_seq, book.ledger), netted)
+        return cls(number, mode, source, money, StoredBook(orders, book.last_seq, dict(book.ledger)), netted)
 
 
 def header_of(tick: Tick, outcome: Outcome) -> TickHeader:
@@ -171,11 +203,7 @@ def header_of(tick: Tick, outcome: Outcome) -> TickHeader:
         mode=outcome.mode,
         source=outcome.source,
         account=outcome.money,
-        exact=tuple(
-            (s, q)
-            for s, q in zip(tick.frame.names.symbols, tick.account.exact, strict=True)
-            if q and Decimal(repr(float(q))) != q
-        ),
+        exact=_inexact(tick),
         book=outcome.book,
         orders=tuple(order.client_order_id for order in outcome.netted.orders),
         cancels=tuple(cancel.client_order_id for cancel in outcome.netted.cancels),
@@ -183,11 +211,23 @@ def header_of(tick: Tick, outcome: Outcome) -> TickHeader:
     )
 
 
+def _inexact(tick: Tick) -> tuple[tuple[str, Decimal], ...]:
+    """Held quantities that the float column does not give back."""
+    held = np.flatnonzero(tick.account.qty).tolist()
+    symbols, exact = tick.frame.names.symbols, tick.account.exact
+    # whole numbers compare at once; others by the shortest text of the float
+    return tuple(
+        (symbols[i], exact[i])
+        for i in held
+        if exact[i] != float(exact[i]) and Decimal(repr(float(exact[i]))) != exact[i]
+    )
+
+
 def tick_columns(tick: Tick) -> dict[str, Column]:
-    """Everything of a tick that is an array: inputs, every stage's columns, the next state."""
+    """Everything of a tick that is an array: inputs, every stage's columns, the next state. `SAME` are left out."""
     held = {f"market.{name}": getattr(tick.market, name) for name in MARKET}
     held |= {f"account.{name}": getattr(tick.account, name) for name in ACCOUNT}
-    held |= dict(columns(tick))
+    held |= {name: column for name, column in columns(tick) if name not in SAME}
     held |= {f"{STATE}{field.name}": getattr(tick.after, field.name) for field in fields(tick.after)}
     return held
 
@@ -199,9 +239,8 @@ def tick_stream(world: str) -> str:
 
 def tick_entry(tick: Tick, outcome: Outcome, base: codec.Record | None) -> tuple[LogEntry, codec.Record]:
     """The entry of a tick, and the record to encode later ticks against: itself if it stands alone, else `base`."""
-    header = wire.plain(header_of(tick, outcome))
     held = tick_columns(tick)
-    payload = codec.encode(header, held, base)
+    payload = codec.encode(header_of(tick, outcome), held, base)
     entry = LogEntry(tick_stream(tick.frame.program.settings.world), str(tick.now), tick.now, payload)
     return entry, base or codec.Record(tick.now, None, held)
 
@@ -272,6 +311,11 @@ def _standing(journal: Journal, world: str, epoch: int) -> codec.Record:
     return codec.decode(stored.entry.epoch, stored.entry.payload)
 
 
+def stored_columns(record: codec.Record) -> dict[str, Column]:
+    """All columns of a stored tick under the names of their stages."""
+    return {**record.columns, **{name: record.columns[other] for name, other in SAME.items()}}
+
+
 def read_rows(journal: Journal, after: int) -> Iterator[BarRow]:
     """Bars journaled by ticks after an epoch, in order."""
     for stored in journal.read("bars", after):
@@ -290,14 +334,14 @@ def read_macros(journal: Journal, after: int) -> Iterator[MacroRow]:
 def read_book(journal: Journal, stored: StoredBook) -> Book:
     """The book again, with the orders from the journaled intents; StateError when one is missing."""
     if not stored.orders:
-        return Book((), stored.last_seq, stored.ledger)
+        return Book((), stored.last_seq, tuple(sorted(stored.ledger.items())))
     since = min(order.epoch for order in stored.orders)
     intents = {s.entry.key: wire.loads(Order, s.entry.payload) for s in journal.read("intent", since - 1)}
     missing = [order.client_order_id for order in stored.orders if order.client_order_id not in intents]
     if missing:
         raise StateError(f"the journal has no intent of order {missing[0]}", "restore the journal from a backup")
     orders = tuple(Tracked(intents[o.client_order_id], o.state, o.filled) for o in stored.orders)
-    return Book(orders, stored.last_seq, stored.ledger)
+    return Book(orders, stored.last_seq, tuple(sorted(stored.ledger.items())))
 
 
 def read_replies(journal: Journal, epoch: int) -> tuple[Reply, ...]:
@@ -317,4 +361,4 @@ def last_symbols(journal: Journal) -> tuple[str, ...]:
 
 
 def _json(stream: str, key: str, epoch: int, value: object) -> LogEntry:
-    return LogEntry(stream, key, epoch, wire.dumps(value).encode())
+    return LogEntry(stream, key, epoch, wire.dump(value))

@@ -28,6 +28,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .. import wire
 from ..errors import JournalError
 from ..ports import Journal, StoredEntry
 
@@ -38,6 +39,7 @@ NO_BASE = -1
 _SMALL = 8
 
 Column = NDArray[Any]
+Chunk = bytes | memoryview
 #: unsigned integers of the same width, for comparing and storing bits
 _BITS: dict[int, np.dtype[Any]] = {size: np.dtype(f"<u{size}") for size in (1, 2, 4, 8)}
 _DTYPES: dict[str, np.dtype[Any]] = {
@@ -61,30 +63,24 @@ class Record:
 
 
 def encode(header: Any, columns: Mapping[str, Column], base: Record | None = None) -> bytes:
-    """Bytes of one tick. `header`: JSON values without NaN; columns: float64, whole numbers of 1 to 8 bytes or bool,
-    of any shape. JournalError for anything else."""
+    """Bytes of one tick. `header`: what `wire` takes; columns: float64, whole numbers of 1 to 8 bytes or bool, of any
+    shape. JournalError for anything else."""
     directory: list[list[Any]] = []
-    chunks: list[bytes] = []
+    chunks: list[Chunk] = []
     for name in sorted(columns):
         column = columns[name]
         code = _CODES.get(column.dtype)
         if code is None:
             raise JournalError(f"column {name}: dtype {column.dtype} cannot be journaled")
         former = base.columns.get(name) if base is not None else None
+        if former is column and column.size > _SMALL:  # a follow-up tick hands most arrays on as they are
+            directory.append([name, code, list(column.shape), "base", 0])
+            continue
         if former is not None and (former.dtype != column.dtype or former.shape != column.shape):
             former = None
         encoding, entries = _encode_column(_bits(column), None if former is None else _bits(former), code, chunks)
         directory.append([name, code, list(column.shape), encoding, entries])
-    try:
-        head = json.dumps(
-            {"base": NO_BASE if base is None else base.epoch, "columns": directory, "header": header},
-            sort_keys=True,
-            separators=(",", ":"),
-            ensure_ascii=False,
-            allow_nan=False,
-        ).encode()
-    except (TypeError, ValueError) as error:
-        raise JournalError(f"a tick's header must be plain JSON: {error}") from error
+    head = wire.dump({"base": NO_BASE if base is None else base.epoch, "columns": directory, "header": header})
     body = b"".join((len(head).to_bytes(4, "little"), head, *chunks))
     return b"".join((MAGIC, zlib.crc32(body).to_bytes(4, "little"), body))
 
@@ -147,17 +143,17 @@ class _Spec:
 
 def _bits(column: Column) -> Column:
     """The column flat, as unsigned integers; NaN in its one pattern."""
-    flat = np.ascontiguousarray(column).reshape(-1)
+    flat = column if column.ndim == 1 and column.flags.c_contiguous else np.ascontiguousarray(column).reshape(-1)
     bits: Column = flat.view(_BITS[flat.itemsize])
-    if flat.dtype.kind == "f":
-        odd = (flat != flat) & (bits != _NAN)  # noqa: PLR0124 - NaN differs from itself
+    if flat.dtype.kind == "f" and flat.size and np.isnan(np.maximum.reduce(flat)):
+        odd = np.isnan(flat) & (bits != _NAN)
         if odd.any():
             bits = bits.copy()
             bits[odd] = _NAN
     return bits
 
 
-def _encode_column(bits: Column, former: Column | None, code: str, chunks: list[bytes]) -> tuple[str, int]:
+def _encode_column(bits: Column, former: Column | None, code: str, chunks: list[Chunk]) -> tuple[str, int]:
     """Append the smallest encoding's bytes; returns its name and number of exceptions."""
     size = len(bits)
     if size == 0:
@@ -167,35 +163,36 @@ def _encode_column(bits: Column, former: Column | None, code: str, chunks: list[
         return "raw", 0
     step = bits.itemsize + (2 if size <= 65536 else 4)
     plain = (size + 7) // 8 if code == "b1" else bits.nbytes
-    best, fill = former, None
-    entries = size if former is None else int(np.count_nonzero(bits != former))
-    if former is None or entries:
-        fill = _common(bits)
-        rest = int(np.count_nonzero(bits != fill))
-        if former is None or rest * step + bits.itemsize < entries * step:
-            best, entries = None, rest
-    if entries * step + (bits.itemsize if best is None else 0) < plain:
-        if best is None:
-            assert fill is not None
-            chunks.append(fill.tobytes())
-        _exceptions(bits, bits != (fill if best is None else best), chunks)
-        return ("fill" if best is None else "base"), entries
-    chunks.append(np.packbits(bits, bitorder="little").tobytes() if code == "b1" else bits.tobytes())
+    odd = None if former is None else (bits != former).nonzero()[0]
+    if odd is not None and not odd.size:
+        return "base", 0
+    fill = _common(bits)
+    other = None if fill is None else (bits != fill).nonzero()[0]
+    best, encoding, lead = odd, "base", b""
+    if other is not None and fill is not None and (odd is None or len(other) * step + bits.itemsize < len(odd) * step):
+        best, encoding, lead = other, "fill", fill.tobytes()
+    if best is not None and len(best) * step + len(lead) < plain:
+        chunks.append(lead)
+        if best.size:
+            chunks.append(best.astype(_index(size)).data)
+            chunks.append(bits[best].data)
+        return encoding, len(best)
+    chunks.append(np.packbits(bits, bitorder="little").tobytes() if code == "b1" else bits.data)
     return ("bits" if code == "b1" else "raw"), 0
 
 
-def _common(bits: Column) -> np.unsignedinteger[Any]:
-    """A value worth filling with: the one that two of three samples share, else the first."""
-    first, middle, last = bits[0], bits[len(bits) // 2], bits[-1]
-    value: np.unsignedinteger[Any] = middle if middle == last else first
-    return value
-
-
-def _exceptions(bits: Column, odd: NDArray[np.bool_], chunks: list[bytes]) -> None:
-    at = np.flatnonzero(odd)
-    if len(at):
-        chunks.append(at.astype(_index(len(bits))).tobytes())
-        chunks.append(bits[at].tobytes())
+def _common(bits: Column) -> np.unsignedinteger[Any] | None:
+    """A value worth filling with, judged by five samples: one that two of them share, else None."""
+    last = len(bits) - 1
+    places = (0, last // 4, last // 2, 3 * last // 4, last)
+    seen: set[int] = set()
+    for place in places:
+        value = bits.item(place)
+        if value in seen:
+            found: np.unsignedinteger[Any] = bits[place]
+            return found
+        seen.add(value)
+    return None
 
 
 def _index(size: int) -> np.dtype[Any]:

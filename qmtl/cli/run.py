@@ -9,15 +9,15 @@ import signal
 import sys
 import threading
 import time
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import click
 
-from qmtl.dsl.codec import program_from_json, program_to_json
 from qmtl.dsl.compile import compile_deployment
 from qmtl.dsl.diagnostics import has_errors
 from qmtl.dsl.model import Deployment
@@ -26,13 +26,14 @@ from qmtl.dsl.render import render_text
 from qmtl.engine.errors import JournalError, LockedError, QmtlError
 from qmtl.engine.projections import Projections
 from qmtl.engine.runtime import RunSettings, Runtime, TickReport
-from qmtl.engine.start import Setting, begin, note, swap
+from qmtl.engine.start import begin, note
 from qmtl.engine.ticks import ReplayTimes, TickTimes, WallTimes, grid
 from qmtl.engine.views import chain_counts, events_of, state_of, summary_of
 
 from .live import Display, display, stamp
+from .reload import setting_of, swap_all
 from .watch import Watch
-from .wiring import Opened, effective, given, open_all, open_broker, open_feed, universe
+from .wiring import Opened, effective, given, open_all
 
 EXIT_DATA, EXIT_STORAGE, EXIT_LOCKED = 1, 74, 75
 
@@ -135,7 +136,7 @@ class Session:
         """Tick to the end. Raises what the edges raise; what was journaled before stays."""
         opened = open_all(self.deployment, programs)
         try:
-            setting = self._setting(opened)
+            setting = setting_of(self.deployment, opened)
             times = self._times(opened)
             first = _first(times, opened, self.deployment)
             self._warn_short_history(opened, programs, first)
@@ -152,7 +153,7 @@ class Session:
             self.shown.start()
             try:
                 with self._signals():
-                    self._loop(runtime, setting, times, projections, opened)
+                    self._loop(runtime, times, projections, opened)
             finally:
                 self.shown.stop()
                 projections.close()
@@ -160,16 +161,6 @@ class Session:
         finally:
             opened.close()
         self._summary()
-
-    def _setting(self, opened: Opened) -> Setting:
-        return Setting(
-            opened.edges,
-            opened.calendar,
-            opened.delay,
-            self.deployment.clock.interval,
-            program_to_json,
-            program_from_json,
-        )
 
     def _times(self, opened: Opened) -> TickTimes:
         clock = self.deployment.clock
@@ -182,14 +173,12 @@ class Session:
         known = last + opened.delay + clock.interval
         return ReplayTimes([int(t) for t in decisions if t <= known], clock.interval, self.stopped)
 
-    def _loop(
-        self, runtime: Runtime, setting: Setting, times: TickTimes, projections: Projections, opened: Opened
-    ) -> None:
+    def _loop(self, runtime: Runtime, times: TickTimes, projections: Projections, opened: Opened) -> None:
         while self.limit is None or self.tally.ticks < self.limit:
             now = times.after(runtime.progress.last, runtime.progress.sent)
             if now is None:
                 return
-            self._reload(runtime, setting, opened)
+            self._reload(runtime, opened)
             report = runtime.tick(now)
             self.tally.add(report)
             self._project(report, projections)
@@ -202,7 +191,7 @@ class Session:
             projections.event(event)
         projections.flush()
 
-    def _reload(self, runtime: Runtime, setting: Setting, opened: Opened) -> None:
+    def _reload(self, runtime: Runtime, opened: Opened) -> None:
         """Swap to edited text, or say why not; the old programs run on when anything fails."""
         compiled = self.watch.changed()
         if compiled is None:
@@ -213,7 +202,7 @@ class Session:
             )
             return
         try:
-            changed = _swap_all(runtime, setting, compiled.programs, self.deployment, opened)
+            changed = swap_all(runtime, setting_of(self.deployment, opened), compiled.programs, self.deployment, opened)
         except QmtlError as error:
             self.shown.say(f"the edit is not in force: {error}" + (f"\n  = help: {error.hint}" if error.hint else ""))
             return
@@ -267,31 +256,8 @@ class Session:
         )
 
 
-def _swap_all(
-    runtime: Runtime, setting: Setting, programs: tuple[Program, ...], deployment: Deployment, opened: Opened
-) -> bool:
-    """All worlds under their new programs, or none: everything is built before anything is replaced. False when the
-    edit changed no meaning."""
-    former = {world.name: world for world in runtime.worlds}
-    same = [w.frame.program.program_id for w in runtime.worlds] == [p.program_id for p in programs]
-    if same:
-        return False
-    if set(former) != {program.settings.world for program in programs}:
-        raise QmtlError("worlds cannot be added or taken away while it runs", "stop and start again")
-    edges, broker = setting.edges, opened.broker
-    if universe(programs) != edges.feed.symbols:
-        feed, macro = open_feed(deployment, programs, setting.calendar)
-        broker = open_broker(deployment, programs, feed, setting.calendar)
-        edges = replace(edges, feed=feed, macro=macro, broker=broker)
-    moved = replace(setting, edges=edges)
-    worlds = [swap(moved, former[program.settings.world], program, runtime.progress.last) for program in programs]
-    runtime.worlds, runtime.edges = worlds, edges
-    note(runtime, moved)
-    return True
-
-
 def _done(times: TickTimes, now: int) -> int:
-    return sum(1 for t in times.decisions if t <= now) if isinstance(times, ReplayTimes) else 0
+    return bisect_right(times.decisions, now) if isinstance(times, ReplayTimes) else 0
 
 
 def _first(times: TickTimes, opened: Opened, deployment: Deployment) -> int:

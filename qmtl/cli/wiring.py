@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -58,9 +59,9 @@ def _check_day(name: str, text: str) -> None:
         raise DataError(f"the {name} of the replay, `{text}`, is not a day", "write it as YYYY-MM-DD") from error
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Opened:
-    """Edges that are open, and what holds them."""
+    """Edges that are open, and what holds them. A reload that changes the universe replaces feed and broker."""
 
     edges: Edges
     calendar: SessionCalendar
@@ -127,7 +128,11 @@ def open_all(deployment: Deployment, programs: Sequence[Program]) -> Opened:
         raise JournalError(f"the folder {out} cannot be made: {error.strerror}", "choose another with --out") from error
     if not os.access(out, os.W_OK):
         raise JournalError(f"the folder {out} may not be written", "choose another with --out")
-    lock = lock_account(out, deployment.account, deployment.mode)
-    journal = SqliteJournal(out / JOURNAL)
-    broker = open_broker(deployment, programs, feed, calendar)
+    with ExitStack() as undo:
+        lock = lock_account(out, deployment.account, deployment.mode)
+        undo.callback(lock.release)
+        journal = SqliteJournal(out / JOURNAL)
+        undo.callback(journal.close)
+        broker = open_broker(deployment, programs, feed, calendar)
+        undo.pop_all()
     return Opened(Edges(feed, macro, broker, journal), calendar, deployment.feed.delay, journal, broker, lock)

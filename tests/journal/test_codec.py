@@ -96,9 +96,9 @@ def test_other_dtypes_are_refused(column: np.ndarray) -> None:
         encode(None, {"x": column})
 
 
-@pytest.mark.parametrize("header", [float("nan"), {"a": float("inf")}, object(), {"a": np.float64("nan")}, {"a": {1}}])
+@pytest.mark.parametrize("header", [object(), {"a": np.float64(1)}, {"a": {1}}, {1: 2}])
 def test_headers_that_are_not_plain_json_are_refused(header: Any) -> None:
-    with pytest.raises(JournalError, match="must be plain JSON"):
+    with pytest.raises(JournalError, match="cannot be journaled"):
         encode(header, {})
 
 
