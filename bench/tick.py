@@ -91,6 +91,7 @@ def measure(bench: Bench, ticks: int) -> dict[str, float]:
     traded: list[int] = []
     inside_broker: list[float] = []
     while len(both) < ticks:
+        bench.runtime.edges.journal.idle()  # as a run does between two ticks
         now, closes_hour = bench.next()
         inside, began = bench.broker.seconds, time.perf_counter()
         report = bench.runtime.tick(now)

@@ -183,6 +183,7 @@ class Session:
             self.tally.add(report)
             self._project(report, projections)
             self.shown.show(report, _done(times, now), times.total)
+            opened.journal.idle()
 
     def _project(self, report: TickReport, projections: Projections) -> None:
         for tick in report.ticks:
