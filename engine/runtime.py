@@ -147,6 +147,17 @@ class Runtime:
         seconds = time.monotonic() - began
         return TickReport(now, number, bool(rows), tuple(ticks), netted, changes, sent, snapshot, source, seconds)
 
+    def complete(self, now: int) -> None:
+        """Finish the last tick of an earlier run: orders that were journaled and whose answers are not known are looked
+        up and, if the broker never saw them, sent. `now` is that tick's own time in a replay (nothing has happened since),
+        the present on a wall clock. Call once, before the first `tick`."""
+        if self.settings.dry:
+            return
+        found = settle(self.edges.broker, self.progress.book, self._answered(), now)
+        if found:
+            self.edges.journal.append([reply_entry(reply, self.progress.last) for reply in found])
+            self.progress = replace(self.progress, replies=self.progress.replies + found, journaled=True)
+
     def stop(self) -> None:
         """Store what the next start needs: answers not yet journaled, and a snapshot of the state."""
         if self.progress.replies and not self.progress.journaled:

@@ -149,6 +149,7 @@ class Session:
             )
             runtime = Runtime(opened.edges, worlds, settings, progress)
             note(runtime, setting)
+            runtime.complete(progress.last if times.total else int(time.time()))
             projections = Projections(Path(self.deployment.out), durable=self.deployment.clock.kind == "wall")
             self.shown.start()
             try:

@@ -36,6 +36,7 @@ class Rig:
         worlds, progress = begin(self.setting, compiled.programs, first)
         self.runtime = Runtime(self.opened.edges, worlds, RunSettings("demo", "paper", snapshot_every=26), progress)
         note(self.runtime, self.setting)
+        self.runtime.complete(progress.last)
 
     def tick(self, count: int) -> list[TickReport]:
         """So many ticks on."""

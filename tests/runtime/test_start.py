@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any as Rig  # the fixture `rig` opens them
 
@@ -10,7 +11,10 @@ import numpy as np
 import pytest
 
 from qmtl.engine.errors import StateError
+from qmtl.engine.execution.book import Book
 from qmtl.engine.journal.digest import digest
+from qmtl.engine.net import Netted
+from qmtl.engine.ports import Reply
 
 Open = Callable[..., Rig]
 
@@ -41,24 +45,30 @@ def test_r05_a_run_continued_after_crashes_equals_an_uninterrupted_one(
     assert digest(tmp_path / "parts" / "journal.db") == digest(tmp_path / "whole" / "journal.db")
 
 
-def test_r05_a_crash_between_the_commit_and_the_send_loses_and_doubles_nothing(
-    rig: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("sent", [0, 1, 99])
+def test_r05_a_crash_between_commit_and_answer_loses_and_doubles_nothing(
+    sent: int, rig: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """The process dies after the commit, having sent none, one or all of the tick's orders."""
     whole = rig("whole")
-    whole.tick(12)
+    whole.tick(40)
     whole.stop()
     part = rig("part")
-    while not part.runtime.progress.sent or part.runtime.progress.number < 4:
-        part.tick(1)
-        # the next tick that wants to send dies right after its commit
-        monkeypatch.setattr(part.runtime, "_send", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
-        try:
-            part.tick(1)
-        except KeyboardInterrupt:
-            break
+    part.tick(3)
+    send = part.runtime._send
+
+    def die(netted: Netted, after: Book, now: int) -> tuple[Reply, ...]:
+        if len(netted.orders) < 2:
+            return send(netted, after, now)
+        send(replace(netted, orders=netted.orders[:sent]), after, now)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(part.runtime, "_send", die)
+    with pytest.raises(KeyboardInterrupt):
+        part.tick(37)
     part.crash()
     again = rig("part")
-    again.tick(12 - again.runtime.progress.number)
+    again.tick(40 - again.runtime.progress.number)
     again.stop()
     assert digest(tmp_path / "part" / "journal.db") == digest(tmp_path / "whole" / "journal.db")
 
