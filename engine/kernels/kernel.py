@@ -7,6 +7,7 @@ overwrites on the next step. State can be taken and put back to the bit; every s
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Protocol
 
 import numpy as np
@@ -75,6 +76,14 @@ class Arena:
 def empty_row(kind: str, width: int) -> Array:
     """A row of missing values: NaN for "num", unknown for "truth"."""
     return np.full(width, np.nan) if kind == "num" else np.full(width, UNKNOWN)
+
+
+@cache
+def full_of(value: np.uint8, width: int) -> Codes:
+    """A row of one code. Over two rows numpy loops at once; a single number it first spreads, which takes longer."""
+    row = np.full(width, value)
+    row.setflags(write=False)
+    return row
 
 
 def keep(out: Array, row: Array, active: Active | None) -> None:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ..bars import Bools, Codes, Floats
 from .elementwise import Compute, comparison
-from .kernel import PLAIN_ZERO, TRUE, UNKNOWN, Active, Array, keep
+from .kernel import PLAIN_ZERO, TRUE, UNKNOWN, Active, Array, full_of, keep
 
 
 class Crosses:
@@ -61,24 +61,37 @@ class Ratchet:
 
     def step(self, args: tuple[Array, ...], active: Active | None) -> Array:
         x, lower, upper = args
-        known = ~np.isnan(x + lower + upper)
-        above = self._side > 0
-        if not self._side.all():
-            above = np.where(self._side == 0, x >= (lower + upper) / 2, above)
-        # fmax and fmin leave out the line that a fresh column does not have yet
-        line = np.fmin(self._line, upper)
-        np.copyto(line, np.fmax(self._line, lower), where=above)
+        unknown = np.isnan(x + lower + upper)
+        side = self._side
+        if 0 in side.tobytes():
+            begins = np.where(x >= (lower + upper) / 2, np.int8(1), np.int8(-1))
+            side = np.where(side == 0, begins, side)
+        above = side > 0
+        # below the line everything is mirrored, so that both sides are one formula: exact, a sign rounds nothing
+        sign = side.astype(np.float64)
+        line = self._line * sign
+        # fmax leaves out the line that a fresh column does not have yet
+        np.fmax(line, np.where(above, lower, upper) * sign, line)
+        flips = x * sign < line
+        np.multiply(line, sign, line)
         np.add(line, PLAIN_ZERO, line)
-        flips = x > line
-        np.copyto(flips, x < line, where=above)
-        np.copyto(line, upper, where=flips & above)
-        np.copyto(line, lower, where=flips > above)
-        moves = known if active is None else known & active.mask
-        np.copyto(self._line, line, where=moves)
-        np.copyto(self._side, np.where(above ^ flips, np.int8(1), np.int8(-1)), where=moves)
-        np.copyto(line, np.nan, where=~known)
-        keep(self.out, line, active)
+        if 1 in flips.tobytes():
+            np.copyto(line, np.where(above, upper, lower), where=flips)
+            side = np.where(flips, -side, side)
+        self._keep(line, side, unknown, active)
         return self.out
+
+    def _keep(self, line: Floats, side: NDArray[np.int8], unknown: Bools, active: Active | None) -> None:
+        if active is None and 1 not in unknown.tobytes():
+            for kept in (self._line, self.out):
+                np.copyto(kept, line)
+            np.copyto(self._side, side)
+            return
+        moves = ~unknown if active is None else ~unknown & active.mask
+        np.copyto(self._line, line, where=moves)
+        np.copyto(self._side, side, where=moves)
+        np.copyto(line, np.nan, where=unknown)
+        keep(self.out, line, active)
 
     def state(self) -> tuple[Array, ...]:
         return self._line.copy(), self._side.copy()
@@ -96,19 +109,20 @@ class Latch:
     """A signal in {-1, 0, 1} from `latch(long, short, exit_long, exit_short)`; the rule is `latched`. Missing while flat
     with an unknown entry condition."""
 
-    __slots__ = ("_side", "_which", "out")
+    __slots__ = ("_one", "_side", "_three", "_which", "out")
 
     def __init__(self, width: int) -> None:
         self._side: NDArray[np.int8] = np.zeros(width, dtype=np.int8)
         self._which: Codes = np.empty(width, dtype=np.uint8)
+        self._one, self._three = full_of(np.uint8(1), width), full_of(np.uint8(3), width)
         self.out: Floats = np.full(width, np.nan)
 
     def step(self, args: tuple[Array, ...], active: Active | None) -> Array:
         # side and four truths are five digits of base 3: at most 242, which a byte holds
         which = self._which
-        np.add(self._side.view(np.uint8), TRUE - UNKNOWN, which)
+        np.add(self._side.view(np.uint8), self._one, which)
         for truth in args:
-            np.multiply(which, np.uint8(3), which)
+            np.multiply(which, self._three, which)
             np.add(which, truth, which)
         row = which.astype(np.intp)
         keep(self._side, _SIDES.take(row), active)

@@ -12,21 +12,23 @@ from collections.abc import Callable
 import numpy as np
 
 from ..bars import Bools
-from .kernel import PLAIN_ZERO, UNKNOWN, Active, Arena, Array
+from .kernel import PLAIN_ZERO, UNKNOWN, Active, Array
 
 Compute = Callable[[Array, Array], None]
+Missing = np.float64 | np.float32 | np.uint8
 
 
 class Window:
-    """The last `length` rows, float64 or uint8 [length, width], oldest first. Rows are at least two wide inside: over a
-    single column numpy would add up in another order than over many."""
+    """The last `length` rows, float, or uint8, [length, width] or [length, values, width], oldest first. Rows are at least
+    two wide inside: over a single column numpy would add up in another order than over many."""
 
     __slots__ = ("_buffer", "_end", "_length", "width")
 
-    def __init__(self, length: int, width: int, missing: np.float64 | np.uint8) -> None:
+    def __init__(self, length: int, width: int, missing: Missing, values: int = 0) -> None:
         self._length = length
         self.width = width
-        self._buffer: Array = np.full((length + max(length, 8), max(width, 2)), missing)
+        shape = (values, max(width, 2)) if values else (max(width, 2),)
+        self._buffer: Array = np.full((length + max(length, 8), *shape), missing)
         self._end = length
 
     def last(self, rows: int) -> Array:
@@ -36,14 +38,14 @@ class Window:
 
     def push(self, row: Array, active: Active | None) -> None:
         """Append a row; idle columns keep their content, which takes a copy of those columns."""
-        kept = None if active is None else self.last(self._length)[:, active.idle]
+        kept = None if active is None else self.last(self._length)[..., active.idle]
         if self._end == len(self._buffer):
             self._buffer[: self._length] = self.last(self._length)
             self._end = self._length
         self._buffer[self._end] = row
         self._end += 1
         if active is not None:
-            self.last(self._length)[:, active.idle] = kept
+            self.last(self._length)[..., active.idle] = kept
 
     def replace(self, rows: Array) -> None:
         """Overwrite the newest rows."""
@@ -156,16 +158,8 @@ def window_for(op: str, rows: int, width: int) -> Window:
     return Window(rows, width, UNKNOWN if op == "for_bars" else np.float64(np.nan))
 
 
-def windowed(op: str, length: int, window: Window, arena: Arena, *, pushes: bool) -> Windowed | Extremum:
-    """Kernel of a windowed op over a window that is at least `rows_of(op, length)` long and as wide as the kernel."""
-    rows = rows_of(op, length)
-    if op in EXTREMA:
-        return Extremum(window, rows, EXTREMA[op], pushes=pushes)
-    return Windowed(window, rows, BLOCKS[op](rows, max(window.width, 2), arena), pushes=pushes)
-
-
-def _simple(compute: Compute) -> Callable[[int, int, Arena], Compute]:
-    return lambda _rows, _width, _arena: compute
+def _simple(compute: Compute) -> Callable[[int], Compute]:
+    return lambda _rows: compute
 
 
 def _lag(window: Array, out: Array) -> None:
@@ -192,7 +186,7 @@ def _all_true(window: Array, out: Array) -> None:
     np.minimum.reduce(window, axis=0, out=out)
 
 
-def _slope(rows: int, _width: int, _arena: Arena) -> Compute:
+def _slope(rows: int) -> Compute:
     """Ordinary least squares against 0..n-1, per bar (TA-Lib LINEARREG_SLOPE)."""
     steps = np.arange(rows) - (rows - 1) / 2
     scale = float(np.sum(steps * steps))
@@ -204,97 +198,14 @@ def _slope(rows: int, _width: int, _arena: Arena) -> Compute:
     return compute
 
 
-class _Spread:
-    """Mean and sample standard deviation of windows of some rows.
-
-    From the sums of x and x x, where they tell more than rounding; in columns where the spread is less than 1/3000 of the
-    level, from deviations from the newest value, which gives exactly 0 for a constant. Which way a column goes depends on
-    its own window alone."""
-
-    def __init__(self, rows: int, width: int, arena: Arena) -> None:
-        self._rows = float(rows)
-        self.total, self._square, self._noise = arena.floats(3, width)
-        self._narrow: Bools = np.empty(width, dtype=np.bool_)
-
-    def __call__(self, window: Array, out: Array) -> None:
-        """Standard deviation into `out`, newest value less the mean into `total`."""
-        total, square = self.total, self._square
-        np.add.reduce(window, axis=0, out=total)
-        np.einsum("ij,ij->j", window, window, out=out)
-        np.multiply(out, 1e-7, self._noise)
-        np.multiply(total, total, square)
-        np.divide(square, self._rows, square)
-        np.subtract(out, square, out)
-        np.less_equal(out, self._noise, self._narrow)
-        np.divide(total, self._rows, total)
-        np.subtract(window[-1], total, total)
-        if self._narrow.any():
-            self._exact(window, out)
-        np.divide(out, self._rows - 1.0, out)
-        np.sqrt(out, out)
-
-    def _exact(self, window: Array, out: Array) -> None:
-        columns = np.flatnonzero(self._narrow)
-        columns = np.resize(columns, max(len(columns), 2))  # one column alone would be added up in another order
-        block = np.take(window, columns, axis=1)
-        block -= block[-1].copy()
-        total = np.add.reduce(block, axis=0)
-        # the newest value is among them, so that this subtraction loses a factor n at most
-        out[columns] = np.einsum("ij,ij->j", block, block) - total * total / self._rows
-        self.total[columns] = -total / self._rows
-
-
-def _stdev(rows: int, width: int, arena: Arena) -> Compute:
-    """Sample standard deviation (ddof 1), as pandas `rolling(n).std()`."""
-    return _Spread(rows, width, arena)
-
-
-def _zscore(rows: int, width: int, arena: Arena) -> Compute:
-    """(newest - mean) / sample standard deviation; a constant window has none (0 / 0)."""
-    spread = _Spread(rows, width, arena)
-
-    def compute(window: Array, out: Array) -> None:
-        spread(window, out)
-        np.divide(spread.total, out, out)
-
-    return compute
-
-
-def _percentile(rows: int, width: int, arena: Arena) -> Compute:
-    """Share of the window at or below the newest value, ties averaged: pandas `rolling(n).rank(pct=True)`."""
-    codes = arena.codes(rows, width)
-    flags = codes.view(np.bool_)
-    below, up_to = np.empty((2, width), dtype=np.uint8 if rows <= 255 else np.uint16)
-
-    def compute(window: Array, out: Array) -> None:
-        newest = window[-1]
-        for compare, count in ((np.less, below), (np.less_equal, up_to)):
-            compare(window, newest, out=flags)
-            np.add.reduce(codes, axis=0, dtype=count.dtype, out=count)
-        np.add.reduce(window, axis=0, out=out)
-        missing = np.isnan(out)
-        np.add(below, up_to, out=out, dtype=np.float64)
-        np.add(out, 1.0, out)
-        np.multiply(out, 0.5, out)
-        np.divide(out, float(rows), out)
-        np.copyto(out, np.nan, where=missing)
-
-    return compute
-
-
 EXTREMA: dict[str, np.ufunc] = {"highest": np.maximum, "lowest": np.minimum}
 
-#: ops as functions of the last rows
-BLOCKS: dict[str, Callable[[int, int, Arena], Compute]] = {
+#: ops as functions of the last rows, by their number
+BLOCKS: dict[str, Callable[[int], Compute]] = {
     "lag": _simple(_lag),
     "roc": _simple(_roc),
     "sum": _simple(_sum),
     "sma": _simple(_sma),
     "slope": _slope,
-    "stdev": _stdev,
-    "zscore": _zscore,
-    "percentile": _percentile,
     "for_bars": _simple(_all_true),
 }
-
-WINDOWED = frozenset({*BLOCKS, *EXTREMA})

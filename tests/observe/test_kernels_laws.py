@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from qmtl.engine.kernels import OPS, PARTIAL, STATEFUL, Array, Kernel, active_of, make
 from qmtl.engine.kernels.cross import CROSS
-from qmtl.engine.kernels.window import WINDOWED
+from qmtl.engine.kernels.windowed import WINDOWED
 
 NAN = np.nan
 TWO_TRUTHS = {"and", "or", "coalesce_truth"}
