@@ -24,35 +24,37 @@ from .frame import EPS, Frame
 SLACK: Final = 1.0 + 1e-9
 
 
-def scaled(frame: Frame, symbol_capped: Floats) -> tuple[Floats, float]:
-    """(factor of sector caps [S], factor of the total cap) of a book that already keeps the symbol cap."""
+def scaled(frame: Frame, size: Floats) -> tuple[Floats | None, float]:
+    """(factor of sector caps [S] or None when no sector is over its cap, factor of the total cap) of the magnitudes of a
+    book that already keeps the symbol cap."""
     risk = frame.program.settings.risk
-    size = np.abs(symbol_capped)
     by_sector = _sector_factor(frame, size, risk.max_sector)
-    total = float((size * by_sector).sum())
+    total = float(np.add.reduce(size if by_sector is None else size * by_sector))
     factor = risk.max_total / total if total > risk.max_total else 1.0
     return by_sector, factor
 
 
-def _sector_factor(frame: Frame, size: Floats, cap: float) -> Floats:
+def _sector_factor(frame: Frame, size: Floats, cap: float) -> Floats | None:
     if not frame.sectors:
-        return np.ones(frame.symbols)
+        return None
     gross = np.bincount(frame.sector, weights=size, minlength=frame.sectors + 1)
+    over = gross > cap
+    over[frame.sectors] = False
+    if not over.any():
+        return None
     factor = np.ones(frame.sectors + 1)
-    np.divide(cap, gross, out=factor, where=gross > cap)
-    factor[frame.sectors] = 1.0
-    return factor[frame.sector]
+    np.divide(cap, gross, out=factor, where=over)
+    return factor.take(frame.sector)
 
 
-def surviving(frame: Frame, symbol_capped: Floats, rank: Floats, need: Floats) -> Bools:
+def surviving(frame: Frame, size: Floats, rank: Floats, need: Floats) -> Bools:
     """[S] which members stay under the breadth rule.
 
-    rank: |adjusted score| with its bonus for held symbols; ties stay in universe order. need: the smallest magnitude,
+    size: magnitudes after the symbol cap, 0 for no member. rank: |adjusted score| with its bonus for held symbols; ties stay in universe order. need: the smallest magnitude,
     before the exposure multiplier, a member must keep; not larger than its own."""
     risk = frame.program.settings.risk
-    size = np.abs(symbol_capped)
     order = np.flatnonzero(size)
-    order = order[np.argsort(-rank[order], kind="stable")]
+    order = order[_falling(rank[order])]
     if frame.sectors and order.size:
         order = order[_kept_in_sector(_grouped(frame, size[order], need[order], frame.sector[order]), risk.max_sector)]
     if order.size and frame.sectors:
@@ -64,6 +66,14 @@ def surviving(frame: Frame, symbol_capped: Floats, rank: Floats, need: Floats) -
     kept = np.zeros(frame.symbols, dtype=np.bool_)
     kept[order] = risk.max_total > 0
     return kept
+
+
+def _falling(rank: Floats) -> Ints:
+    """The stable order of falling ranks. Only ties tell the stable sort from the default one, which is faster."""
+    order = np.argsort(-rank)
+    ordered = rank[order]
+    tied = np.count_nonzero(ordered[1:] == ordered[:-1])
+    return np.argsort(-rank, kind="stable") if tied else order
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -127,12 +137,15 @@ def clipped(frame: Frame, target: Floats, current: Floats, resting: Floats) -> F
     reduction frees nothing before it is filled. Additions are cut to the symbol cap, then scaled to the room of their
     sector, then to the room of the total."""
     risk = frame.program.settings.risk
-    base = np.abs(current) + np.abs(resting)
+    base = np.abs(current)
+    base += np.abs(resting)
     size = np.abs(target)
+    grows = size > base + EPS
+    if not np.count_nonzero(grows):
+        return target
     extra = np.minimum(size, risk.max_symbol) - base
     adds = extra > EPS
-    too_large = (size > base + EPS) & (size > risk.max_symbol)
-    if not adds.any() and not too_large.any():
+    if not np.count_nonzero(adds) and not np.count_nonzero(grows & (size > risk.max_symbol)):
         return target
     extra = np.where(adds, extra, 0.0)
     if frame.sectors:
@@ -143,23 +156,30 @@ def clipped(frame: Frame, target: Floats, current: Floats, resting: Floats) -> F
         np.divide(room, wished, out=share, where=wished > room)
         share[frame.sectors] = 1.0
         extra = extra * share[frame.sector]
-    room_total, wished_total = max(risk.max_total - float(base.sum()), 0.0), float(extra.sum())
+    room_total, wished_total = max(risk.max_total - float(np.add.reduce(base)), 0.0), float(np.add.reduce(extra))
     if wished_total > room_total:
         extra = extra * (room_total / wished_total)
-    return np.where(size > base + EPS, np.sign(target) * (base + extra), target)
+    return np.where(grows, np.sign(target) * (base + extra), target)
 
 
-def trimmed(frame: Frame, current: Floats, held: Bools) -> Floats:
+def trimmed(frame: Frame, current: Floats, held: Bools) -> Floats | None:
     """Largest magnitude [S] each held symbol may keep: below |current| only where a cap is exceeded by more than
-    `cap_tolerance`, and then what brings it back to the cap."""
+    `cap_tolerance`, and then what brings it back to the cap. None where no cap is."""
     risk = frame.program.settings.risk
     size = np.where(held, np.abs(current), 0.0)
-    limit = np.where(size > risk.max_symbol * risk.cap_tolerance, risk.max_symbol, size)
+    limit = size
+    over = size > risk.max_symbol * risk.cap_tolerance
+    if np.count_nonzero(over):
+        limit = np.where(over, risk.max_symbol, size)
     if frame.sectors:
         gross = np.bincount(frame.sector, weights=limit, minlength=frame.sectors + 1)
-        share = np.ones(frame.sectors + 1)
-        np.divide(risk.max_sector, gross, out=share, where=gross > risk.max_sector * risk.cap_tolerance)
-        share[frame.sectors] = 1.0
-        limit = limit * share[frame.sector]
-    total = float(limit.sum())
-    return limit * (risk.max_total / total) if total > risk.max_total * risk.cap_tolerance else limit
+        over = gross > risk.max_sector * risk.cap_tolerance
+        over[frame.sectors] = False
+        if np.count_nonzero(over):
+            share = np.ones(frame.sectors + 1)
+            np.divide(risk.max_sector, gross, out=share, where=over)
+            limit = limit * share.take(frame.sector)
+    total = float(np.add.reduce(limit))
+    if total > risk.max_total * risk.cap_tolerance:
+        return limit * (risk.max_total / total)
+    return None if limit is size else limit

@@ -24,37 +24,46 @@ exit. Scores are linear in the signal, so three numbers per style and symbol giv
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 
 from .bars import Floats
 from .frame import Frame
 from .market import Market, Sides
+from .masks import either
+
+#: coefficient of align: trend, chop, defensive
+_ALIGN: Final = np.array([[0.50], [-0.20], [0.20]])
 
 
 def scores(frame: Frame, market: Market, signal: Sides) -> Floats:
     """Adjusted scores [N, S] of `signal` [N, S]; the router terms (alpha) are 0 in this version."""
-    slope, if_long, if_short = _terms(market)
-    style = frame.style
-    return signal * slope[style] + np.where(signal > 0, if_long[style], if_short[style])
+    slope, if_long, if_short = (rows.take(frame.style, axis=0) for rows in _terms(market))
+    score: Floats = np.multiply(slope, signal, out=slope)
+    score += either(signal > 0, if_long, if_short)
+    return score
 
 
 def _terms(market: Market) -> tuple[Floats, Floats, Floats]:
     """Per style (trend, chop, defensive): coefficient of the signal, constant for longs, constant for the rest; [3, S]."""
     trend15, trend60, mom15, mom60, vol_score, overext = market.fit
     p_up, p_down, p_chop, p_high_vol = market.p
-    bent60 = np.tanh(trend60 / 0.0035)
-    direction = 0.6 * bent60 + 0.4 * np.tanh(mom60 / 0.015)
-    strength = (
-        0.40 * np.abs(np.tanh(trend15 / 0.0030))
-        + 0.35 * np.abs(bent60)
-        + 0.25 * np.abs(np.tanh((mom15 + mom60) / 0.020))
+    bent15, bent60, bent_mom60, bent_mom, bent_over = np.tanh(
+        (trend15 / 0.0030, trend60 / 0.0035, mom60 / 0.015, (mom15 + mom60) / 0.020, overext / 2.5)
     )
-    chop_score = np.minimum(np.maximum(1.0 - strength + 0.20 * vol_score, 0.0), 1.0)
-    stretched = np.maximum(np.tanh(overext / 2.5), 0.0)
+    direction = 0.6 * bent60 + 0.4 * bent_mom60
+    strength = 0.40 * np.abs(bent15) + 0.35 * np.abs(bent60) + 0.25 * np.abs(bent_mom)
+    calm = 1.0 - strength
+    chop_score = np.minimum(np.maximum(calm + 0.20 * vol_score, 0.0), 1.0)
+    stretched = np.maximum(bent_over, 0.0)
     trend = 0.30 * strength - 0.20 * p_chop - 0.10 * p_high_vol - 0.10 * stretched
-    chop = 0.35 * p_chop + 0.25 * chop_score + 0.20 * (1.0 - strength) - 0.15 * p_high_vol
+    chop = 0.35 * p_chop + 0.25 * chop_score + 0.20 * calm - 0.15 * p_high_vol
     defensive = 0.30 * p_high_vol - 0.20 * stretched
-    slope = np.array([0.50 * direction, -0.20 * direction, 0.20 * direction])
-    if_long = np.array([trend + 0.10 * p_up, chop, defensive + 0.30 * p_up])
-    if_short = np.array([trend + 0.10 * p_down, chop, defensive + 0.30 * p_down])
+    slope, if_long, if_short = np.empty((3, 3, direction.size))
+    np.multiply(_ALIGN, direction, out=slope)
+    for side, p_side in ((if_long, p_up), (if_short, p_down)):
+        np.add(trend, 0.10 * p_side, out=side[0])
+        side[1] = chop
+        np.add(defensive, 0.30 * p_side, out=side[2])
     return slope, if_long, if_short

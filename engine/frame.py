@@ -37,7 +37,8 @@ class Frame:
     index           symbol -> column;  strategy_index  strategy -> row
     allowed, until  [N, S] enabled rows and their last day (ordinal); `dated` says that any row ends
     uses            [N, K] the chain names the strategy;  used [N] any chain does
-    exposure        [K]
+    ranks           [K, 1] 0..K-1;  exposure  [K]
+    enabled         [S] by any row of any chain, whatever its last day
     sector          [S] 0..sectors-1, or `sectors` for a symbol without one (never capped together)
     style           [N] index into STYLES
     has_stop, stop_is_level, take_is_level   [N, S] from the lanes
@@ -53,8 +54,10 @@ class Frame:
     allowed: Bools
     until: Ordinals
     dated: bool
+    enabled: Bools
     uses: Bools
     used: Bools
+    ranks: Small
     exposure: Floats
     sector: Ints
     sectors: int
@@ -91,6 +94,7 @@ def build_frame(program: Program, interval: int = 60) -> Frame:
     for k, chain in enumerate(program.chains):
         uses[list(chain.strategies), k] = True
     has_stop, stop_is_level, take_is_level = _lane_flags(program, shape)
+    allowed, used = np.array(program.allowed, dtype=np.bool_).reshape(shape), np.asarray(uses.any(axis=1))
     labels = tuple(_mix_label(program, column) for column in range(shape[1]))
     return Frame(
         program=program,
@@ -99,11 +103,13 @@ def build_frame(program: Program, interval: int = 60) -> Frame:
         index=MappingProxyType({symbol: column for column, symbol in enumerate(names.symbols)}),
         strategy_index=MappingProxyType({name: row for row, name in enumerate(names.strategies)} | {"@mix": MIX}),
         columns=np.arange(shape[1]),
-        allowed=np.array(program.allowed, dtype=np.bool_).reshape(shape),
+        allowed=allowed,
         until=until,
         dated=bool((until < _FOREVER).any()),
+        enabled=np.asarray((allowed & used[:, None]).any(axis=0)),
         uses=uses,
-        used=np.asarray(uses.any(axis=1)),
+        used=used,
+        ranks=np.arange(len(program.chains), dtype=np.int16)[:, None],
         exposure=np.array([chain.exposure for chain in program.chains], dtype=np.float64),
         sector=sector,
         sectors=sectors,
@@ -123,6 +129,14 @@ def build_frame(program: Program, interval: int = 60) -> Frame:
 def allowed_on(frame: Frame, day: int) -> Bools:
     """[N, S] pairs enabled on an exchange day (proleptic day number); the day of `until` is the last one."""
     return frame.allowed & (frame.until >= day) if frame.dated else frame.allowed
+
+
+def places(frame: Frame, rows: Small) -> Ints:
+    """[S] flat places of (row, symbol) in an [N, S] array, for `take(..., mode="clip")`, which is far faster than two
+    indexes. Rows below 0 (nobody, @mix, gone) read the first element: the caller masks them."""
+    at: Ints = np.multiply(rows, frame.symbols, dtype=np.int64)
+    at += frame.columns
+    return at
 
 
 def hash_of(generation: str) -> int:

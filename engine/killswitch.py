@@ -31,7 +31,7 @@ from .market import OrderResult, SessionTimes
 from .orders import OrderState
 from .reasons import Reason
 from .state import RING, DecideState
-from .tick import Gate, Tick
+from .tick import Gate, Tick, changed
 
 BACKOFF = (300, 600, 1200)
 RATE_LIMIT = 0.20
@@ -49,8 +49,8 @@ def judge(frame: Frame, tick: Tick) -> Gate:
     gate, failure = _counted(frame, gate, tick)
     if failure == Reason.NONE:
         gate = _recovered(gate, tick)
-    for kill in (Reason.KILL_AUTH, Reason.KILL_WEEK, Reason.KILL_DAY):
-        wanted = {Reason.KILL_AUTH: failure == kill, Reason.KILL_WEEK: week_over, Reason.KILL_DAY: day_over}[kill]
+    auth = failure == Reason.KILL_AUTH
+    for wanted, kill in ((auth, Reason.KILL_AUTH), (week_over, Reason.KILL_WEEK), (day_over, Reason.KILL_DAY)):
         if wanted and gate.kill not in MANUAL:
             gate = _killed(gate, kill, tick.now, 0)
     if failure not in (Reason.NONE, Reason.KILL_AUTH) and gate.kill not in MANUAL:
@@ -136,7 +136,7 @@ def _rolled(gate: Gate, tick: Tick) -> Gate:
     fresh = load.trusted and (tick.now <= session.close_at or tick.market.decision)
     if fresh or flows:
         changes["close_equity"] = load.equity if fresh else close
-    return replace(gate, **changes) if changes else gate  # type: ignore[arg-type]
+    return changed(gate, **changes) if changes else gate
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +152,7 @@ def _losses(frame: Frame, gate: Gate, tick: Tick) -> tuple[Gate, bool, bool]:
     risk = frame.program.settings.risk
     day_loss, day_at, day_over = _loss(frame, tick, _Limit(gate.day_level, risk.daily_loss, gate.day_breach_at))
     week_loss, week_at, week_over = _loss(frame, tick, _Limit(gate.week_level, risk.weekly_loss, gate.week_breach_at))
-    gate = replace(gate, day_loss=day_loss, week_loss=week_loss, day_breach_at=day_at, week_breach_at=week_at)
+    gate = changed(gate, day_loss=day_loss, week_loss=week_loss, day_breach_at=day_at, week_breach_at=week_at)
     return gate, day_over, week_over
 
 
@@ -189,7 +189,7 @@ def _counted(frame: Frame, gate: Gate, tick: Tick) -> tuple[Gate, Reason]:
         elif not result.error and result.outcome not in SILENT and result.client_order_id not in good:
             good.add(result.client_order_id)
             answered, consecutive = answered + 1, 0
-    gate = replace(
+    gate = changed(
         _ringed(gate, tick.now, answered, failures), consecutive=consecutive, failed_ids=ids, failed_next=place % RING
     )
     if any(result.error == "auth" for result in results):
@@ -213,7 +213,7 @@ def _ringed(gate: Gate, now: int, answered: int, failures: int) -> Gate:
     ring_at, orders, failed = gate.ring_at.copy(), gate.ring_orders.copy(), gate.ring_failures.copy()
     place = gate.ring_next % RING
     ring_at[place], orders[place], failed[place] = now, answered, failures
-    return replace(gate, ring_at=ring_at, ring_orders=orders, ring_failures=failed, ring_next=(place + 1) % RING)
+    return changed(gate, ring_at=ring_at, ring_orders=orders, ring_failures=failed, ring_next=(place + 1) % RING)
 
 
 def _failure(frame: Frame, gate: Gate, now: int) -> Reason:
@@ -231,11 +231,11 @@ def _failure(frame: Frame, gate: Gate, now: int) -> Reason:
 def _recovered(gate: Gate, tick: Tick) -> Gate:
     if not gate.kill or gate.kill in MANUAL or not gate.recover_at or tick.now < gate.recover_at:
         return gate
-    return replace(gate, kill=0, killed_at=0, recover_at=0, consecutive=0, ring_at=np.zeros(RING, dtype=np.int64))
+    return changed(gate, kill=0, killed_at=0, recover_at=0, consecutive=0, ring_at=np.zeros(RING, dtype=np.int64))
 
 
 def _killed(gate: Gate, kill: Reason, now: int, recover_at: int) -> Gate:
-    return replace(gate, kill=int(kill), killed_at=now, recover_at=recover_at, fired=True)
+    return changed(gate, kill=int(kill), killed_at=now, recover_at=recover_at, fired=True)
 
 
 def _failed(gate: Gate, failure: Reason, tick: Tick) -> Gate:
@@ -244,9 +244,9 @@ def _failed(gate: Gate, failure: Reason, tick: Tick) -> Gate:
     used = gate.recoveries if gate.recovery_day == day else 0
     if gate.kill:
         step = BACKOFF[min(max(used - 1, 0), len(BACKOFF) - 1)]
-        return replace(gate, recover_at=tick.now + step) if gate.recover_at else gate
+        return changed(gate, recover_at=tick.now + step) if gate.recover_at else gate
     recover_at = tick.now + BACKOFF[used] if used < len(BACKOFF) else 0
-    gate = replace(gate, recoveries=used + 1, recovery_day=day)
+    gate = changed(gate, recoveries=used + 1, recovery_day=day)
     return _killed(gate, failure, tick.now, recover_at)
 
 
@@ -257,4 +257,4 @@ def _judged(gate: Gate, tick: Tick) -> Gate:
         why = int(Reason.EQUITY_DOUBT)
     if not why and (gate.day_breach_at or gate.week_breach_at):
         why = int(Reason.LOSS_PENDING)
-    return replace(gate, entries=not why, why=why)
+    return changed(gate, entries=not why, why=why)

@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import ROUND_DOWN, Decimal
-from typing import Final
+from typing import Final, Literal, NamedTuple
 
 import numpy as np
 
@@ -27,13 +27,15 @@ from .frame import generation_label, strategy_label
 from .market import Account
 from .orders import Attribution, Order, client_order_id
 from .reasons import Reason
-from .tick import CLOSE_LEG, OPEN_LEG, Tick
+from .tick import CLOSE_LEG, Tick, reason_codes
 
 SHORT_MARGIN: Final = Decimal("1.03")
 #: tick orders get a new id by their epoch; a leg is sent at most once per tick
 ATTEMPT: Final = 1
 #: an entry is not sent any more after this many intervals
 VALID_INTERVALS: Final = 2
+_NOTHING: Final = Decimal(0)
+_ONE: Final = Decimal(1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,32 +70,26 @@ class Netted:
     denied: tuple[Denied, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _Wish:
-    """One leg of one symbol before the account-wide limits; `qty` signed and quantised."""
+class _Wish(NamedTuple):
+    """One leg of one symbol before the account-wide limits; `qty` signed and quantised, `lot` what it was rounded to."""
 
     tick: Tick
     column: int
-    leg: str
+    symbol: str
+    leg: Literal["open", "close"]
     qty: Decimal
     mark: Decimal
     whole: bool
-
-    @property
-    def symbol(self) -> str:
-        return self.tick.frame.names.symbols[self.column]
-
-    @property
-    def rank(self) -> float:
-        rank = self.tick.select.rank
-        return float(rank[self.column]) if len(rank) else 0.0
+    rank: float
+    lot: Decimal
+    reason: str
 
 
 def net(ticks: Sequence[Tick], account: Account, account_id: str) -> Netted:
     """Orders, cancels and denials of one account for the ticks of one grid time, one per world.
 
     `account` gives the buying power of all worlds together; quantities come from each world's own account."""
-    wishes = [_wish(tick, column) for tick in ticks for column in np.flatnonzero(tick.orders.leg).tolist()]
+    wishes = [wish for tick in ticks for wish in _wishes(tick)]
     closing = sorted((w for w in wishes if w.leg == "close"), key=lambda w: (w.qty > 0, w.symbol))
     opening = sorted((w for w in wishes if w.leg == "open"), key=lambda w: (-w.rank, w.symbol))
     orders: list[Order] = []
@@ -119,42 +115,47 @@ def lots(qty: Decimal, lot: Decimal) -> Decimal:
     return (qty / lot).to_integral_value(rounding=ROUND_DOWN) * lot
 
 
-def _lot(tick: Tick, *, short: bool) -> Decimal:
-    venue = tick.frame.program.settings.exchange
-    return venue.lot_size if venue.fractional and not short else max(venue.lot_size, Decimal(1))
-
-
-def _wish(tick: Tick, column: int) -> _Wish:
-    leg = "close" if tick.orders.leg[column] == CLOSE_LEG else "open"
-    mark = float(tick.load.mark[column])
-    exact = tick.account.exact[column]
-    if tick.orders.closing[column]:
-        return _Wish(tick, column, leg, -exact, _decimal(mark), whole=True)
-    delta = float(tick.orders.delta[column])
-    shares = _decimal(delta * tick.load.capital / mark) if mark > 0 else Decimal(0)
-    qty = lots(shares, _lot(tick, short=leg == "open" and delta < 0))
-    if leg == "close" and abs(qty) >= abs(exact):
-        return _Wish(tick, column, leg, -exact, _decimal(mark), whole=True)
-    return _Wish(tick, column, leg, qty, _decimal(mark), whole=False)
+def _wishes(tick: Tick) -> list[_Wish]:
+    """The legs of a tick, read column by column at once: single elements of arrays are slow to read."""
+    at, orders = np.flatnonzero(tick.orders.leg), tick.orders
+    if not at.size:
+        return []
+    columns, venue, symbols = at.tolist(), tick.frame.program.settings.exchange, tick.frame.names.symbols
+    whole_lot = max(venue.lot_size, _ONE)
+    lot = venue.lot_size if venue.fractional else whole_lot
+    closes, closing = (orders.leg.take(at) == CLOSE_LEG).tolist(), orders.closing.take(at).tolist()
+    marks, deltas = tick.load.mark.take(at).tolist(), orders.delta.take(at).tolist()
+    ranks = tick.select.rank.take(at).tolist() if len(tick.select.rank) else [0.0] * len(columns)
+    wishes = []
+    for i, (column, mark, reason) in enumerate(zip(columns, marks, reason_codes(orders.reason.take(at)), strict=True)):
+        exact, close, delta = tick.account.exact[column], closes[i], deltas[i]
+        unit = whole_lot if delta < 0 and not close else lot
+        qty, whole = -exact, closing[i]
+        if not whole:
+            part = lots(_decimal(delta * tick.load.capital / mark) if mark > 0 else _NOTHING, unit)
+            whole = close and abs(part) >= abs(exact)
+            qty = qty if whole else part
+        leg: Literal["open", "close"] = "close" if close else "open"
+        wishes.append(_Wish(tick, column, symbols[column], leg, qty, _decimal(mark), whole, ranks[i], unit, reason))
+    return wishes
 
 
 def _permitted(wish: _Wish, funds: Decimal, account_id: str) -> tuple[Decimal, Denied | None]:
     """(quantity to send, what to say about it); the quantity is 0 when denied."""
     venue = wish.tick.frame.program.settings.exchange
-    nothing = Decimal(0)
     if wish.whole:
         return wish.qty, None
     if wish.leg == "open" and wish.mark <= 0:
-        return nothing, _denial(wish, account_id, Reason.DENIED_MARK, "")
+        return _NOTHING, _denial(wish, account_id, Reason.DENIED_MARK, "")
     if wish.leg == "open" and wish.qty < 0 and not venue.shorting:
-        return nothing, _denial(wish, account_id, Reason.DENIED_SHORT, f"venue={venue.name}")
+        return _NOTHING, _denial(wish, account_id, Reason.DENIED_SHORT, f"venue={venue.name}")
     if not wish.qty and wish.leg == "close" and not wish.tick.market.decision:
-        return nothing, None
+        return _NOTHING, None
     if not wish.qty:
-        return nothing, _denial(wish, account_id, Reason.DENIED_LOT, f"lot={_lot(wish.tick, short=False)}")
+        return _NOTHING, _denial(wish, account_id, Reason.DENIED_LOT, f"lot={_long_lot(wish)}")
     qty, note = _affordable(wish, funds, account_id) if wish.leg == "open" else (wish.qty, None)
     if qty and abs(qty) * wish.mark < venue.min_notional:
-        return nothing, _denial(
+        return _NOTHING, _denial(
             wish, account_id, Reason.DENIED_NOTIONAL, f"notional={abs(qty) * wish.mark} min={venue.min_notional}"
         )
     return qty, note
@@ -164,18 +165,24 @@ def _affordable(wish: _Wish, funds: Decimal, account_id: str) -> tuple[Decimal, 
     cost = _cost(wish, wish.qty)
     if cost <= funds:
         return wish.qty, None
-    qty = lots(wish.qty * max(funds, Decimal(0)) / cost, _lot(wish.tick, short=wish.qty < 0))
+    qty = lots(wish.qty * max(funds, _NOTHING) / cost, wish.lot)
     detail = f"needed={cost:.2f} buying_power={funds:.2f} qty={qty}"
     if not qty:
         return qty, _denial(wish, account_id, Reason.DENIED_FUNDS, detail)
     return qty, _denial(wish, account_id, Reason.REDUCED_FUNDS, detail, sent=True)
 
 
+def _long_lot(wish: _Wish) -> Decimal:
+    venue = wish.tick.frame.program.settings.exchange
+    return venue.lot_size if venue.fractional else max(venue.lot_size, _ONE)
+
+
 def _cost(wish: _Wish, qty: Decimal) -> Decimal:
     """Buying power an order takes; closing ones take none."""
     if wish.leg == "close":
-        return Decimal(0)
-    return abs(qty) * wish.mark * (SHORT_MARGIN if qty < 0 else 1)
+        return _NOTHING
+    notional = abs(qty) * wish.mark
+    return notional * SHORT_MARGIN if qty < 0 else notional
 
 
 def _denial(wish: _Wish, account_id: str, reason: Reason, detail: str, *, sent: bool = False) -> Denied:
@@ -192,10 +199,10 @@ def _order(wish: _Wish, qty: Decimal, account_id: str) -> Order:
         symbol=wish.symbol,
         side="buy" if qty > 0 else "sell",
         qty=abs(qty),
-        leg="open" if tick.orders.leg[wish.column] == OPEN_LEG else "close",
+        leg=wish.leg,
         epoch=tick.now,
         attempt=ATTEMPT,
-        reason=Reason(int(tick.orders.reason[wish.column])).code,
+        reason=wish.reason,
         mark=wish.mark,
         valid_until=tick.now + VALID_INTERVALS * tick.frame.interval if wish.leg == "open" else 0,
         attribution=(Attribution(settings.world, strategy_label(tick.frame, strategy), generation, qty),),

@@ -6,25 +6,25 @@ tick: counted, no entries, the position stays with its owner. Nothing matched is
 
 from __future__ import annotations
 
-from dataclasses import replace
+import numpy as np
 
 from ..frame import Frame, allowed_on, day_number
 from ..reasons import Reason
-from ..tick import Allowlist, Tick, any_strategy, no_reasons, put
+from ..tick import Allowlist, Tick, any_strategy, changed, no_reasons, put, some
 
 
 def run(frame: Frame, tick: Tick) -> Tick:
     """Fill in `tick.allowlist`."""
     allowed = allowed_on(frame, day_number(tick.market.session.day))
-    named = frame.uses[:, tick.chain.chain]
+    named = frame.uses.take(tick.chain.chain, axis=1)
     candidates = named & allowed
-    some = any_strategy(candidates)
-    before = any_strategy(named)
-    disabled = before & ~some
-    total = int(named.sum())
+    left, before = any_strategy(candidates), any_strategy(named)
+    disabled = before & ~left
+    total, hits = np.count_nonzero(named), np.count_nonzero(candidates)
     reason = no_reasons(frame)
-    put(reason, disabled, Reason.DISABLED)
+    if some(disabled):
+        put(reason, disabled, Reason.DISABLED)
     put(reason, ~before, Reason.CHAIN_EMPTY)
-    enabled = any_strategy(allowed & frame.used[:, None])
-    hit_rate = int(candidates.sum()) / total if total else 0.0
-    return replace(tick, allowlist=Allowlist(candidates, disabled, enabled, hit_rate, reason))
+    enabled = any_strategy(allowed & frame.used[:, None]) if frame.dated else frame.enabled
+    hit_rate = hits / total if total else 0.0
+    return changed(tick, allowlist=Allowlist(candidates, disabled, enabled, hit_rate, reason))

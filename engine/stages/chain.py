@@ -9,15 +9,13 @@ certain one is taken (the current one is definitely false or pre-empted then). C
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from ..bars import Bools
 from ..frame import Frame
 from ..reasons import Reason
 from ..state import Small
-from ..tick import Chain, Tick, no_reasons, put
+from ..tick import Chain, Tick, changed, first_row, no_reasons, put, some
 
 UNKNOWN = 1
 HOLDS = 2
@@ -28,28 +26,28 @@ def run(frame: Frame, tick: Tick) -> Tick:
     current = tick.before.chain
     chain, certain = _choose(frame, tick) if tick.market.decision else (current, tick.regime.known)
     reason = no_reasons(frame)
-    put(reason, (chain != current) & (current >= 0), Reason.CHAIN_CHANGED)
-    put(reason, ~certain & tick.regime.known, Reason.CHAIN_UNKNOWN)
+    if chain is not current:
+        put(reason, (chain != current) & (current >= 0), Reason.CHAIN_CHANGED)
+    if certain is not tick.regime.known:
+        put(reason, ~certain & tick.regime.known, Reason.CHAIN_UNKNOWN)
     # index -1 (before the first decision) reads the exposure of the last chain and enters nothing
-    return replace(tick, chain=Chain(chain, frame.exposure[chain], certain & (chain >= 0), reason))
+    return changed(tick, chain=Chain(chain, frame.exposure.take(chain), certain & (chain >= 0), reason))
 
 
 def _choose(frame: Frame, tick: Tick) -> tuple[Small, Bools]:
     """(chain, certain) per symbol."""
     market, known, current = tick.market, tick.regime.known, tick.before.chain
     last = len(frame.exposure) - 1
-    ranks = np.arange(last + 1)[:, None]
-    truth = np.where(current == ranks, np.maximum(market.when, market.stay), market.when)
+    truth = np.maximum(market.when, market.stay * (current == frame.ranks))  # `stay` counts for the current chain only
     truth[last] = HOLDS
-    first = (truth == HOLDS).argmax(axis=0)
+    first = first_row(truth[:last] != HOLDS)
+    certain = known
     unknown = truth == UNKNOWN
-    doubt = unknown.any(axis=0)
-    if doubt.any():
-        doubt &= unknown.argmax(axis=0) < first
+    if some(unknown):
+        certain = known & (first_row(~unknown) >= first)
         keep = (current >= 0) & (current < first) & (truth[current, frame.columns] == UNKNOWN)
         first = np.where(keep, current, first)
-    if not known.all():
-        kept = np.where((current < 0) | tick.regime.neutral, last, current)
+    if np.count_nonzero(known) < frame.symbols:
+        kept = np.where((current < 0) | tick.regime.neutral, np.int16(last), current)
         first = np.where(known, first, kept)
-        doubt |= ~known
-    return first.astype(np.int16), ~doubt
+    return first, certain

@@ -15,7 +15,7 @@ target brought to 0 by min_target or an entry guard is not protective.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -23,19 +23,22 @@ from ..bars import Codes, Floats, Ints
 from ..frame import EPS, Frame
 from ..market import Sides
 from ..reasons import Reason
-from ..tick import Churn, Tick, no_reasons, put
+from ..tick import Churn, Tick, changed, no_reasons, put, some
 
 
 def run(frame: Frame, tick: Tick) -> Tick:
     """Fill in `tick.churn`."""
     wished = tick.target.target
     if not tick.market.decision:
-        return replace(tick, churn=Churn(wished, no_reasons(frame)))
+        return changed(tick, churn=Churn(wished, no_reasons(frame)))
     load = tick.load
     clock = SideClock(load.side, load.side_opened_at, load.last_side, load.last_opened_at)
     target, reason = guard(frame, wished, load.current, clock, tick.now)
     protective = tick.target.protective
-    return replace(tick, churn=Churn(np.where(protective, wished, target), np.where(protective, np.uint8(0), reason)))
+    if some(protective):
+        target = np.where(protective, wished, target)
+        put(reason, protective, 0)
+    return changed(tick, churn=Churn(target, reason))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,22 +61,27 @@ def guard(frame: Frame, target: Floats, current: Floats, clock: SideClock, now: 
         band = (np.abs(current) >= settings.position_policy.flat) & (target * current > 0)
         least = np.where(band, rules.min_target - rules.deadband, rules.min_target)
         small = (np.abs(target) < least - EPS) & (target != 0) & (target != current)
-        target = np.where(small, 0.0, target)
-        put(reason, small, Reason.MIN_TARGET)
+        if some(small):
+            target = np.where(small, 0.0, target)
+            put(reason, small, Reason.MIN_TARGET)
     if "deadband" in enabled:
-        near = (np.abs(target - current) < rules.deadband - EPS) & (target != current)
-        target = np.where(near, current, target)
-        put(reason, near, Reason.DEADBAND)
-    sign = np.sign(target)
-    if "side_cooldown" in enabled:
-        side = np.where(clock.side != 0, clock.side, clock.last_side)
-        since = np.where(clock.side != 0, clock.opened_at, clock.last_opened_at)
-        early = (sign * side < 0) & (now < since + rules.side_cooldown) & (target != current)
+        difference = target - current
+        near = (np.abs(difference) < rules.deadband - EPS) & (difference != 0)
+        if some(near):
+            target = np.where(near, current, target)
+            put(reason, near, Reason.DEADBAND)
+    crossing = target * clock.side < 0
+    flipped = (target * clock.last_side < 0) & (clock.side == 0)
+    if "side_cooldown" in enabled and some(crossing | flipped):
+        early = crossing & (now < clock.opened_at + rules.side_cooldown)
+        early |= flipped & (now < clock.last_opened_at + rules.side_cooldown)
+        early &= target != current
         target = np.where(early, current, target)
         put(reason, early, Reason.SIDE_COOLDOWN)
-    if "min_hold" in enabled:
-        young = (sign * clock.side < 0) & (now < clock.opened_at + rules.min_hold) & (target != current)
+    if "min_hold" in enabled and some(crossing):
+        young = crossing & (now < clock.opened_at + rules.min_hold) & (target != current)
         target = np.where(young, current, target)
         put(reason, young, Reason.MIN_HOLD)
-    put(reason, target == wished, 0)
+    if target is not wished:
+        put(reason, target == wished, 0)
     return target, reason

@@ -9,25 +9,29 @@ Where the specification is silent: outside_rth comes first when several hold, be
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from ..frame import Frame
 from ..reasons import Reason
-from ..tick import Freshness, Tick, no_reasons, put
+from ..tick import Freshness, Tick, changed, no_reasons, put, some
 
 
 def run(frame: Frame, tick: Tick) -> Tick:
     """Fill in `tick.freshness`."""
     market, limits = tick.market, frame.program.settings.freshness
     reason = no_reasons(frame)
-    put(reason, (market.behind_15m > limits.stale_15m_bars) | (market.behind_60m > limits.stale_60m_bars), Reason.STALE)
-    put(reason, (market.behind_15m < 0) | np.isnan(market.mark), Reason.MISSING)
+    stale = market.behind_15m > limits.stale_15m_bars
+    stale |= market.behind_60m > limits.stale_60m_bars
+    if some(stale):
+        put(reason, stale, Reason.STALE)
+    missing = np.isnan(market.mark)
+    missing |= market.behind_15m < 0
+    if some(missing):
+        put(reason, missing, Reason.MISSING)
     session = market.session
     outside = not (market.regular_hours and session.open_at <= tick.now < session.close_at)
     if outside:
         reason[:] = Reason.OUTSIDE_RTH
     active = reason == 0
-    share = int((reason == Reason.OUTSIDE_RTH).sum())
-    return replace(tick, freshness=Freshness(active, outside, share * 2 > frame.symbols, reason))
+    share = frame.symbols if outside else 0
+    return changed(tick, freshness=Freshness(active, outside, share * 2 > frame.symbols, reason))

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from itertools import groupby
 
@@ -28,7 +28,7 @@ from ..frame import Frame, hash_of
 from ..market import Account, Fill, Sides
 from ..reasons import Reason
 from ..state import GONE, NOBODY, DecideState, Hashes, Small
-from ..tick import CLOSE_LEG, OPEN_LEG, Load, Tick, no_reasons, put
+from ..tick import CLOSE_LEG, OPEN_LEG, Load, Tick, changed, no_reasons, put, some
 
 JUMP = 0.20
 AGREE = 0.05
@@ -47,15 +47,15 @@ def run(frame: Frame, tick: Tick) -> Tick:
     held = (qty != 0) & ~external
     working, working_qty, working_since = _working(frame, account)
     current = qty * mark / capital
-    resting = np.where(working == OPEN_LEG, working_qty * mark / capital, 0.0)
     reason = no_reasons(frame)
     put(reason, external, Reason.EXTERNAL)
-    put(reason, np.isnan(tick.market.mark) & (qty != 0), Reason.NO_MARK)
-    for fill in account.fills:
-        reason[frame.index[fill.symbol]] = Reason.FILLED
+    if mark is not tick.market.mark:
+        put(reason, np.isnan(tick.market.mark) & (qty != 0), Reason.NO_MARK)
+    if account.fills:
+        reason[[frame.index[fill.symbol] for fill in account.fills]] = int(Reason.FILLED)
     if not account.readable:
         reason[:] = Reason.UNREADABLE
-    return replace(
+    return changed(
         tick,
         load=Load(
             equity=equity,
@@ -65,7 +65,7 @@ def run(frame: Frame, tick: Tick) -> Tick:
             solvent=capital > PENNY,
             mark=mark,
             current=current,
-            resting=np.nan_to_num(resting) if working.any() else resting,
+            resting=_resting(working, working_qty * mark / capital) if account.working else np.zeros(frame.symbols),
             held=held,
             external=external,
             working=working,
@@ -104,19 +104,25 @@ def believe(before: DecideState, account: Account) -> tuple[float, float, bool]:
 
 
 def _marks(tick: Tick, qty: Floats) -> Floats:
-    """Mark per symbol; the average price where a position has no mark, 0 where nothing is known or needed."""
+    """Mark per symbol, the market's own row when complete; the average price where a position has no mark, 0 where
+    nothing is known or needed."""
     mark = tick.market.mark
     missing = np.isnan(mark)
-    if not missing.any():
+    if not some(missing):
         return mark
     average = np.nan_to_num(tick.account.average_price)
     return np.where(missing, np.where(qty != 0, average, 0.0), mark)
 
 
+def _resting(working: Codes, fraction: Floats) -> Floats:
+    """Fractions of the working opening orders."""
+    return np.nan_to_num(np.where(working == OPEN_LEG, fraction, 0.0))
+
+
 def _capital(frame: Frame, qty: Floats, mark: Floats, external: Bools, equity: float) -> float:
     """World capital: share x equity without external positions. Never below PENNY, so that fractions stay finite when
     nothing is left; `Load.solvent` is False then, and only exits of whole positions are sized."""
-    outside = float((qty * mark)[external].sum()) if external.any() else 0.0
+    outside = float((qty * mark)[external].sum()) if some(external) else 0.0
     capital = frame.program.settings.capital * (equity - outside)
     return capital if math.isfinite(capital) and capital > PENNY else PENNY
 
@@ -216,10 +222,10 @@ def _now(rows: Floats, owner: int, column: int) -> float:
 def _flattened(position: _Position, qty: Floats, external: Bools) -> _Position:
     """What the broker says is flat is flat; a position of ours without a remembered side takes the broker's."""
     side = np.sign(qty).astype(np.int8)
-    if external.any():
+    if some(external):
         side[external] = 0
     flat = side == 0
-    if np.array_equal(side, position.side) and not (position.owner[flat] != NOBODY).any():
+    if not some((side != position.side) | (flat & (position.owner != NOBODY))):
         return position
     return _Position(
         owner=np.where(flat, np.int16(NOBODY), position.owner),

@@ -22,32 +22,37 @@ Where the specification is silent:
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from ..bars import Bools, Codes, Floats
 from ..caps import clipped, trimmed
-from ..frame import EPS, Frame
+from ..frame import EPS, Frame, places
 from ..killswitch import judge
 from ..reasons import Reason
 from ..state import NOBODY, Small
-from ..tick import CLOSE_LEG, NO_LEG, OPEN_LEG, Orders, Tick, no_reasons, put
+from ..tick import CLOSE_LEG, NO_LEG, OPEN_LEG, Orders, Tick, changed, no_reasons, put, some
 
 
 def run(frame: Frame, tick: Tick) -> Tick:
     """Fill in `tick.gate` and `tick.orders`."""
-    tick = replace(tick, gate=judge(frame, tick))
+    tick = changed(tick, gate=judge(frame, tick))
     reason = no_reasons(frame)
     entering, why = _entry_gates(frame, tick)
     target, strategy, second = _wished(frame, tick, entering)
     target, protective, trim = _capped(frame, tick, target, reason)
-    leg, delta = _legs(tick, target)
-    np.copyto(reason, why, where=(leg == OPEN_LEG) & ~entering & (why != 0))
+    turning = tick.load.held & (target * tick.load.current < 0)
+    leg, delta = _legs(tick, target, turning)
+    if some(why):
+        np.copyto(reason, why, where=(leg == OPEN_LEG) & ~entering & (why != 0))
     leg = _filtered(frame, tick, leg, _Wish(target, protective, entering, second), reason)
     cancel, leg = _cancels(frame, tick, leg, delta, protective, reason)
-    return replace(
-        tick, orders=_orders(frame, tick, _Plan(target, leg, delta, cancel, strategy, trim, second, protective, reason))
+    return changed(
+        tick,
+        orders=_orders(
+            frame, tick, _Plan(target, leg, delta, cancel, strategy, trim, second, protective, turning, reason)
+        ),
     )
 
 
@@ -67,11 +72,13 @@ def _entry_gates(frame: Frame, tick: Tick) -> tuple[Bools, Codes]:
         blocked = int(Reason.OPEN_DELAY)
     elif now >= session.close_at - rules.close_buffer:
         blocked = int(Reason.CLOSE_BUFFER)
-    put(why, cooling, Reason.REJECT_COOLDOWN)
     if blocked:
         why[:] = blocked
         return np.zeros(frame.symbols, dtype=np.bool_), why
-    return entering & ~cooling, why
+    if some(cooling):
+        put(why, cooling, Reason.REJECT_COOLDOWN)
+        entering &= ~cooling
+    return entering, why
 
 
 def _wished(frame: Frame, tick: Tick, entering: Bools) -> tuple[Floats, Small, Bools]:
@@ -95,30 +102,28 @@ def _capped(frame: Frame, tick: Tick, target: Floats, reason: Codes) -> tuple[Fl
             after = np.where(crumb, 0.0, after)
     protective = tick.policy.protective
     most = trimmed(frame, load.current, load.held)
-    trim = (
-        load.held
-        & load.solvent
-        & (np.abs(load.current) > most + EPS)
-        & (np.abs(after) > most + EPS)
-        & (after * load.current > 0)
-    )
-    if trim.any():
+    if most is None or not load.solvent:
+        return after, protective, np.zeros(frame.symbols, dtype=np.bool_)
+    trim = load.held & (np.abs(load.current) > most + EPS) & (np.abs(after) > most + EPS) & (after * load.current > 0)
+    if some(trim):
         after = np.where(trim, np.sign(load.current) * most, after)
         protective = protective | trim
         put(reason, trim, Reason.TRIM)
     return after, protective, trim
 
 
-def _legs(tick: Tick, target: Floats) -> tuple[Codes, Floats]:
-    """(leg, signed fraction) that leads from the current fraction to the target, stopping at zero."""
-    current, held = tick.load.current, tick.load.held
-    crossing = held & (target * current < 0)
-    goal = np.where(crossing, 0.0, target)
-    delta = np.where(tick.load.external, 0.0, goal - current)
-    grows = np.abs(goal) > np.abs(current)
-    leg = np.where(grows, np.uint8(OPEN_LEG), np.uint8(CLOSE_LEG))
+def _legs(tick: Tick, target: Floats, turning: Bools) -> tuple[Codes, Floats]:
+    """(leg, signed fraction) that leads from the current fraction to the target, stopping at zero where it is turning to
+    the other side."""
+    current, held, external = tick.load.current, tick.load.held, tick.load.external
+    goal = np.where(turning, 0.0, target) if some(turning) else target
+    delta = goal - current
+    if some(external):
+        delta[external] = 0.0
+    leg: Codes = np.uint8(CLOSE_LEG) - (np.abs(goal) > np.abs(current))  # OPEN_LEG where it grows
     # a position without any price has fraction 0 and can still be closed
-    return np.where((delta == 0) & ~(held & (goal == 0)), np.uint8(NO_LEG), leg), delta
+    leg *= (delta != 0) | (held & (goal == 0))
+    return leg, delta
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -135,14 +140,18 @@ def _filtered(frame: Frame, tick: Tick, leg: Codes, wish: _Wish, reason: Codes) 
     if tick.freshness.outside or not tick.account.readable:
         put(reason, leg != NO_LEG, Reason.MARKET_CLOSED if tick.account.readable else Reason.UNREADABLE)
         return np.zeros_like(leg)
-    usual = wish.second | tick.market.decision
+    if not some(leg):
+        return leg
     step = np.abs(wish.target - load.current)
     tiny = (step < frame.program.settings.orders.min_delta - EPS) & (leg != NO_LEG)
-    usual = usual & ~tiny & tick.load.solvent
-    opens = (leg == OPEN_LEG) & wish.entering & usual
-    closes = (leg == CLOSE_LEG) & load.held & (wish.protective | (usual & (tick.gate.kill == 0)))
+    usual = ~tiny if tick.market.decision else wish.second & ~tiny
+    usual &= load.solvent
+    sent = (leg == OPEN_LEG) & wish.entering & usual
+    willing = wish.protective if tick.gate.kill else wish.protective | usual
+    sent |= (leg == CLOSE_LEG) & load.held & willing
     put(reason, tiny & ~wish.protective & (reason == 0), Reason.MIN_DELTA)
-    return np.where(opens | closes, leg, np.uint8(NO_LEG))
+    left: Codes = leg * sent
+    return left
 
 
 def _cancels(
@@ -150,9 +159,9 @@ def _cancels(
 ) -> tuple[Codes, Codes]:
     """(reason to cancel the working order, legs left). One live order per symbol: a leg waits for what is working."""
     load, cancel = tick.load, no_reasons(frame)
-    working = load.working != NO_LEG
-    if not working.any():
+    if not tick.account.working:
         return cancel, leg
+    working = load.working != NO_LEG
     old = working & (tick.now - load.working_since >= frame.program.settings.orders.cancel_after * frame.interval)
     put(cancel, old, Reason.CANCEL_AGE)
     exits = working & protective & (leg == CLOSE_LEG)
@@ -166,7 +175,7 @@ def _cancels(
     if not tick.account.readable:
         cancel[:] = 0
     put(reason, working & (leg != NO_LEG), Reason.WORKING)
-    return cancel, np.where(working, np.uint8(NO_LEG), leg)
+    return cancel, leg * ~working
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -179,61 +188,76 @@ class _Plan:
     trim: Bools
     second: Bools
     protective: Bools
+    turning: Bools
     reason: Codes
 
 
 def _orders(frame: Frame, tick: Tick, plan: _Plan) -> Orders:
     load, before = tick.load, tick.before
     opens, closes = plan.leg == OPEN_LEG, plan.leg == CLOSE_LEG
-    crossing = closes & (plan.target * load.current < 0)
+    crossing = closes & plan.turning
     closing = closes & (crossing | (plan.target == 0))
     _explain(tick, plan, crossing, closing)
-    # a reversal is remembered even while its first leg waits for a working order; a new decision replaces it
-    reversing = load.held & (plan.target * load.current < 0) & ~load.external & (tick.gate.kill == 0)
-    if tick.market.decision:
-        pending = np.where(reversing, plan.target, 0.0)
-        pending_strategy = np.where(reversing, tick.select.selected, np.int16(NOBODY))
-    else:
-        spent = opens | plan.protective
-        pending = np.where(spent, 0.0, before.pending)
-        pending_strategy = np.where(spent, np.int16(NOBODY), before.pending_strategy)
+    pending, pending_strategy = _pending(frame, tick, plan, opens)
+    entry_strategy, entry_stop, entry_take = before.entry_strategy, before.entry_stop, before.entry_take
     first = opens & ~load.held
-    stop, take = _levels(frame, tick, plan.strategy)
+    if some(first):
+        stop, take = _levels(frame, tick, plan.strategy)
+        entry_strategy = np.where(first, plan.strategy, entry_strategy)
+        entry_stop, entry_take = np.where(first, stop, entry_stop), np.where(first, take, entry_take)
     return Orders(
         target=plan.target,
         leg=plan.leg,
         delta=np.where(plan.leg != NO_LEG, plan.delta, 0.0),
         closing=closing,
         cancel=plan.cancel,
-        strategy=np.where(opens, plan.strategy, load.owner).astype(np.int16),
+        strategy=np.where(opens, plan.strategy, load.owner),
         pending=pending,
         pending_strategy=pending_strategy,
-        entry_strategy=np.where(first, plan.strategy, before.entry_strategy).astype(np.int16),
-        entry_stop=np.where(first, stop, before.entry_stop),
-        entry_take=np.where(first, take, before.entry_take),
+        entry_strategy=entry_strategy,
+        entry_stop=entry_stop,
+        entry_take=entry_take,
         reason=plan.reason,
     )
 
 
+def _pending(frame: Frame, tick: Tick, plan: _Plan, opens: Bools) -> tuple[Floats, Small]:
+    """(fraction to enter once flat, its strategy). A reversal is remembered even while its first leg waits for a working
+    order; a new decision replaces it."""
+    if tick.market.decision:
+        if tick.gate.kill or not some(plan.turning):
+            return np.zeros(frame.symbols), np.full(frame.symbols, NOBODY, dtype=np.int16)
+        pending = np.where(plan.turning, plan.target, 0.0)
+        return pending, np.where(plan.turning, tick.select.selected, np.int16(NOBODY))
+    spent = opens | plan.protective
+    before = tick.before
+    return np.where(spent, 0.0, before.pending), np.where(spent, np.int16(NOBODY), before.pending_strategy)
+
+
 def _levels(frame: Frame, tick: Tick, strategy: Small) -> tuple[Floats, Floats]:
     """Stop and take of the strategies that open now, as they are known at the decision."""
-    row, known = np.maximum(strategy, 0), strategy >= 0
-    at = frame.columns
-    return np.where(known, tick.market.stop[row, at], np.nan), np.where(known, tick.market.take[row, at], np.nan)
+    at, known = places(frame, strategy), strategy >= 0
+    stop, take = (rows.take(at, mode="clip") for rows in (tick.market.stop, tick.market.take))
+    return np.where(known, stop, np.nan), np.where(known, take, np.nan)
 
 
 def _explain(tick: Tick, plan: _Plan, crossing: Bools, closing: Bools) -> None:
     """The reason of what is sent, in place."""
     load, reason = tick.load, plan.reason
     opens, closes = plan.leg == OPEN_LEG, plan.leg == CLOSE_LEG
-    put(reason, opens, Reason.ENTRY)
-    put(reason, opens & load.held, Reason.ADD)
-    put(reason, opens & plan.second, Reason.SECOND_LEG)
+    if some(opens):
+        put(reason, opens, Reason.ENTRY)
+        put(reason, opens & load.held, Reason.ADD)
+        put(reason, opens & plan.second, Reason.SECOND_LEG)
+    if not some(closes):
+        return
     put(reason, closes, Reason.REDUCE)
     put(reason, closing, Reason.CLOSE)
     put(reason, crossing, Reason.REVERSE)
     put(reason, closes & plan.trim, Reason.TRIM)
     exits = closes & plan.protective & ~plan.trim
+    if not some(exits):
+        return
     put(reason, exits & (tick.policy.reason == Reason.UNWIND), Reason.UNWIND)
     leaving = exits & tick.signals.owner_known & (tick.signals.owner_target == 0)
     put(reason, leaving, Reason.OWNER_EXIT)

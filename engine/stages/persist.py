@@ -6,7 +6,6 @@ state in one durable commit before anything is sent.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,7 @@ from numpy.typing import NDArray
 from ..bars import Codes
 from ..frame import Frame
 from ..state import DecideState
-from ..tick import Persist, Tick, no_reasons
+from ..tick import Persist, Tick, changed, no_reasons, some
 
 #: later ones win
 _ORDER = (
@@ -36,14 +35,15 @@ _ORDER = (
 
 def run(frame: Frame, tick: Tick) -> Tick:
     """Fill in `tick.persist` and `tick.after`."""
-    return replace(tick, persist=Persist(_decisive(frame, tick)), after=_next(tick))
+    return changed(tick, persist=Persist(_decisive(frame, tick)), after=_next(tick))
 
 
 def _decisive(frame: Frame, tick: Tick) -> Codes:
     decisive = no_reasons(frame)
     for name in _ORDER:
         reason = getattr(tick, name).reason
-        np.copyto(decisive, reason, where=reason != 0)
+        if some(reason):
+            np.putmask(decisive, reason, reason)
     return decisive
 
 

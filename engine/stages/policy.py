@@ -12,15 +12,13 @@ On follow-up ticks labels are computed anew, and only unwind_only changes a targ
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from ..bars import Bools
-from ..frame import Frame
+from ..frame import Frame, places
 from ..reasons import Reason
 from ..state import MIX, Hashes
-from ..tick import NO_LEG, Policy, PolicyLabel, Tick, no_reasons, put
+from ..tick import NO_LEG, Policy, PolicyLabel, Tick, changed, no_reasons, put, some
 
 
 def run(frame: Frame, tick: Tick) -> Tick:
@@ -30,35 +28,40 @@ def run(frame: Frame, tick: Tick) -> Tick:
     flat = (np.abs(load.current) < frame.program.settings.position_policy.flat) & (load.working == NO_LEG)
     old = load.held & (_generation(frame, tick) != load.generation)
     label = np.zeros(frame.symbols, dtype=np.uint8)
+    gone, outside = some(disabled), some(load.external)
     put(label, load.held & _foreign(frame, tick), PolicyLabel.OWNER_MISMATCH)
     put(label, old, PolicyLabel.PRE_CUTOVER)
-    put(label, load.external, PolicyLabel.EXTERNAL)
+    if outside:
+        put(label, load.external, PolicyLabel.EXTERNAL)
     put(label, flat, PolicyLabel.NORMAL)
-    put(label, disabled, PolicyLabel.DISABLED)
-    legacy = label >= PolicyLabel.PRE_CUTOVER
+    if gone:
+        put(label, disabled, PolicyLabel.DISABLED)
+    legacy = label >= int(PolicyLabel.PRE_CUTOVER)
     protective = tick.target.protective
-    if legacy.any() and tick.market.decision:
+    if tick.market.decision and some(legacy):
         same = np.sign(target) == np.sign(load.current)
         kept = np.where(same & (np.abs(target) > np.abs(load.current)), load.current, target)
         target = np.where(legacy & ~protective, np.where(same, kept, 0.0), target)
         put(reason, label == PolicyLabel.PRE_CUTOVER, Reason.PRE_CUTOVER)
         put(reason, label == PolicyLabel.OWNER_MISMATCH, Reason.OWNER_MISMATCH)
-    if disabled.any():
+    if gone:
         target = np.where(disabled, 0.0, target)
         protective = protective | (disabled & load.held)
         put(reason, disabled, Reason.UNWIND)
-    if load.external.any():
+    if outside:
         target = np.where(load.external, load.current, target)
+        protective = protective & ~load.external
         put(reason, load.external, Reason.EXTERNAL)
-    return replace(tick, policy=Policy(target, label, protective & ~load.external, reason))
+    return changed(tick, policy=Policy(target, label, protective, reason))
 
 
 def _generation(frame: Frame, tick: Tick) -> Hashes:
     """Generation today of each position's owner; 0 where the owner is gone or nobody."""
     owner = tick.load.owner
-    own = frame.generation[np.maximum(owner, 0), frame.columns]
+    own = frame.generation.take(places(frame, owner), mode="clip")
     today = np.where(owner >= 0, own, np.uint64(0))
-    return np.where(owner == MIX, frame.mix_generation, today) if (owner == MIX).any() else today
+    mixed = owner == MIX
+    return np.where(mixed, frame.mix_generation, today) if some(mixed) else today
 
 
 def _foreign(frame: Frame, tick: Tick) -> Bools:

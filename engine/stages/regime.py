@@ -6,23 +6,23 @@ entries are blocked; after `neutral_after` decision ticks the symbol is neutral:
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from ..frame import Frame
 from ..reasons import Reason
-from ..tick import Regime, Tick, no_reasons, put
+from ..tick import Regime, Tick, changed, no_reasons, put
 
 
 def run(frame: Frame, tick: Tick) -> Tick:
     """Fill in `tick.regime`."""
     before = tick.before.regime_missing
-    known = np.isfinite(tick.market.p.sum(axis=0))
-    missing = np.where(known, 0, before + 1).astype(np.int32) if tick.market.decision else before
-    neutral = missing >= frame.program.settings.regime.neutral_after
+    known = np.isfinite(np.add.reduce(tick.market.p, axis=0))
     reason = no_reasons(frame)
-    if not known.all():
-        put(reason, ~known, Reason.REGIME_MISSING)
-        put(reason, ~known & neutral, Reason.REGIME_NEUTRAL)
-    return replace(tick, regime=Regime(known, missing, neutral & ~known, reason))
+    if np.count_nonzero(known) == frame.symbols:
+        missing = np.zeros(frame.symbols, dtype=np.int32) if tick.market.decision else before
+        return changed(tick, regime=Regime(known, missing, np.zeros(frame.symbols, dtype=np.bool_), reason))
+    missing = np.where(known, 0, before + 1).astype(np.int32) if tick.market.decision else before
+    neutral = ~known & (missing >= frame.program.settings.regime.neutral_after)
+    put(reason, ~known, Reason.REGIME_MISSING)
+    put(reason, neutral, Reason.REGIME_NEUTRAL)
+    return changed(tick, regime=Regime(known, missing, neutral, reason))

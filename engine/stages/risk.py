@@ -7,14 +7,12 @@ judged by `killswitch` before the orders step.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from ..frame import Frame
 from ..orders import OrderState
 from ..reasons import Reason
-from ..tick import Risk, Tick, no_reasons, put
+from ..tick import Risk, Tick, changed, no_reasons, put, some
 
 ALERT_AFTER = 3
 
@@ -35,5 +33,6 @@ def run(frame: Frame, tick: Tick) -> Tick:
     alert = tick.load.held & (refused >= ALERT_AFTER)
     reason = no_reasons(frame)
     put(reason, tick.now < until, Reason.REJECT_COOLDOWN)
-    put(reason, alert, Reason.EXIT_FAILING)
-    return replace(tick, risk=Risk(until, refused, alert, reason))
+    if some(alert):
+        put(reason, alert, Reason.EXIT_FAILING)
+    return changed(tick, risk=Risk(until, refused, alert, reason))

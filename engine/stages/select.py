@@ -24,27 +24,29 @@ Where the specification is silent:
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from ..bars import Bools, Codes, Floats, Ints
 from ..fit import scores
-from ..frame import EPS, Frame
+from ..frame import EPS, Frame, places
+from ..masks import either
 from ..reasons import Reason
 from ..state import MIX, NOBODY, Small
-from ..tick import NO_LEG, Select, Tick, any_strategy, no_reasons, put
+from ..tick import NO_LEG, Select, Tick, any_strategy, changed, first_row, no_reasons, put, some
 
 _NOTHING = np.empty((0, 0))
+_LOWEST = np.float64(-np.inf)
 
 
 def run(frame: Frame, tick: Tick) -> Tick:
     """Fill in `tick.select`."""
     if not tick.market.decision:
-        return replace(tick, select=_kept(frame, tick))
+        return changed(tick, select=_kept(frame, tick))
     score = scores(frame, tick.market, tick.signals.signal)
     weighted = frame.program.settings.select.method == "weighted"
-    return replace(tick, select=_weighted(frame, tick, score) if weighted else _single_best(frame, tick, score))
+    return changed(tick, select=_weighted(frame, tick, score) if weighted else _single_best(frame, tick, score))
 
 
 def _kept(frame: Frame, tick: Tick) -> Select:
@@ -73,23 +75,22 @@ class _Choice:
 
 def _single_best(frame: Frame, tick: Tick, score: Floats) -> Select:
     choice = _choose(frame, tick, score)
-    load, signals, at = tick.load, tick.signals, frame.columns
-    row = np.maximum(choice.selected, 0)
+    load, signals, at = tick.load, tick.signals, places(frame, choice.selected)
     chosen = choice.selected >= 0
-    raw = np.where(chosen, signals.target[row, at], 0.0)
+    raw = np.where(chosen, signals.target.take(at, mode="clip"), 0.0)
     foreign = load.held & (load.owner != choice.selected)
     exit_only = choice.nobody.copy()
-    if foreign.any():
+    if some(foreign):
         raw = np.where(foreign, _smaller(raw, signals.owner_known, signals.owner_target, load.side), raw)
         exit_only |= foreign
-    if choice.nobody.any():
+    if some(choice.nobody):
         raw = np.where(choice.nobody, _exit_only(tick), raw)
     return Select(
         score=score,
         weights=_NOTHING,
         selected=choice.selected,
         switched_at=choice.switched_at,
-        rank=np.where(chosen, np.fmax(np.abs(score[row, at]), 0.0), 0.0),
+        rank=np.where(chosen, np.fmax(np.abs(score.take(at, mode="clip")), 0.0), 0.0),
         raw=raw,
         exit_only=exit_only,
         reason=choice.reason,
@@ -97,42 +98,44 @@ def _single_best(frame: Frame, tick: Tick, score: Floats) -> Select:
 
 
 def _choose(frame: Frame, tick: Tick, score: Floats) -> _Choice:
-    rules, before, at = frame.program.settings.select, tick.before, frame.columns
+    rules, before = frame.program.settings.select, tick.before
     eligible, held = tick.signals.eligible, tick.load.held
-    current, row = before.selected, np.maximum(before.selected, 0)
-    stays = (current >= 0) & eligible[row, at]
+    current, at = before.selected, places(frame, before.selected)
+    stays = (current >= 0) & eligible.take(at, mode="clip")
     known = eligible & np.isfinite(score)
     best, best_score, found = _best(known & (tick.signals.signal != 0), score)
-    better = stays & found & (best != current) & (best_score - score[row, at] >= rules.switch_edge - EPS)
+    ahead = best_score - score.take(at, mode="clip") >= rules.switch_edge - EPS
+    better = stays & found & (best != current) & ahead
     switch = better & (tick.now >= before.switched_at + rules.cooldown)
     if rules.only_when_flat:
         switch &= _flat(frame, tick)
     forced = found & ~stays
     selected = np.where(switch | forced, best, current)
     quiet = ~stays & ~found & held
-    if quiet.any():
+    if some(quiet):
         calm, _, exists = _best(known, score)
         quiet &= exists
         forced = forced | quiet
         selected = np.where(quiet, calm, selected)
     nobody = ~stays & ~forced
-    selected = np.where(nobody & held & (tick.load.owner >= 0), tick.load.owner, selected).astype(np.int16)
-    changed = (selected != current) & (current >= 0)
+    leaderless = nobody & held
+    if some(leaderless):
+        selected = np.where(leaderless & (tick.load.owner >= 0), tick.load.owner, selected)
+    turned = (selected != current) & (current >= 0)
     reason = no_reasons(frame)
     put(reason, better & ~switch, Reason.SWITCH_HELD)
     put(reason, forced, Reason.SELECTED)
-    put(reason, forced & changed, Reason.INELIGIBLE)
+    put(reason, forced & turned, Reason.INELIGIBLE)
     put(reason, switch, Reason.SWITCHED)
-    put(reason, nobody & held, Reason.EXIT_ONLY)
-    return _Choice(selected, np.where(changed, tick.now, before.switched_at), forced, nobody, reason)
+    put(reason, leaderless, Reason.EXIT_ONLY)
+    return _Choice(selected, np.where(turned, tick.now, before.switched_at), forced, nobody, reason)
 
 
 def _best(among: Bools, score: Floats) -> tuple[Small, Floats, Bools]:
     """(row, its score, exists) of the highest score per column; the lower row wins a tie."""
-    masked = np.where(among, score, -np.inf)
-    row = masked.argmax(axis=0).astype(np.int16)
-    top = masked.max(axis=0)
-    return row, top, top > -np.inf
+    masked = either(among, score, _LOWEST)
+    top = np.maximum.reduce(masked, axis=0)
+    return first_row(masked[:-1] != top), top, top > -np.inf
 
 
 def _flat(frame: Frame, tick: Tick) -> Bools:

@@ -10,62 +10,63 @@ does not release a latch.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from ..bars import Bools, Floats
-from ..frame import Frame
-from ..market import Market, Sides
+from ..frame import Frame, places
+from ..market import Sides
+from ..masks import kept
 from ..reasons import Reason
 from ..state import MIX
-from ..tick import Signals, Tick, any_strategy, no_reasons, put
+from ..tick import Signals, Tick, any_strategy, changed, no_reasons, put, some
 
 
 def run(frame: Frame, tick: Tick) -> Tick:
     """Fill in `tick.signals`."""
     market, candidates = tick.market, tick.allowlist.candidates
     zero = market.signal == 0
-    known = market.signal_known & (zero | np.isfinite(market.size))
-    size = np.maximum(np.minimum(market.size, 1.0), 0.0)
-    target = np.where(zero, 0.0, market.signal * size)
+    known = np.isfinite(market.size)
+    known |= zero
+    known &= market.signal_known
+    size = np.minimum(market.size, 1.0)
+    np.maximum(size, 0.0, out=size)
+    size *= market.signal
+    target = kept(~zero, size)
     owner_known, owner_target = _owner(frame, tick, known, target)
     latch = _released(tick, known)
-    signal, latched = market.signal, np.zeros(frame.symbols, dtype=np.bool_)
-    if latch.any():
+    signal, reason = market.signal, no_reasons(frame)
+    if some(latch):
         blocked = (latch != 0) & (signal == latch)
-        signal, target = np.where(blocked, np.int8(0), signal), np.where(blocked, 0.0, target)
-        latched = any_strategy(blocked & candidates)
-    eligible = candidates & known & _protected(frame, market)
-    reason = no_reasons(frame)
-    put(reason, latched, Reason.LATCHED)
+        signal, target = signal * ~blocked, kept(~blocked, target)
+        put(reason, any_strategy(blocked & candidates), Reason.LATCHED)
+    eligible = np.isfinite(market.stop)  # an entry with a stop needs to know it
+    eligible |= zero
+    eligible |= ~frame.has_stop
+    eligible &= known
+    eligible &= candidates
     put(reason, any_strategy(candidates) & ~any_strategy(eligible), Reason.SIGNAL_UNKNOWN)
     put(reason, tick.load.held & owner_known & (owner_target == 0), Reason.OWNER_EXIT)
-    return replace(tick, signals=Signals(eligible, signal, target, latch, owner_known, owner_target, reason))
-
-
-def _protected(frame: Frame, market: Market) -> Bools:
-    protected: Bools = ~frame.has_stop | (market.signal == 0) | np.isfinite(market.stop)
-    return protected
+    return changed(tick, signals=Signals(eligible, signal, target, latch, owner_known, owner_target, reason))
 
 
 def _released(tick: Tick, known: Bools) -> Sides:
     """Latches [N, S] of which the signal has not left the side yet."""
     latch = tick.before.latch
-    if not tick.market.decision or not latch.any():
+    if not tick.market.decision or not some(latch):
         return latch
-    return np.where(known & (tick.market.signal != latch), np.int8(0), latch)
+    released: Sides = latch * ~(known & (tick.market.signal != latch))
+    return released
 
 
 def _owner(frame: Frame, tick: Tick, known: Bools, target: Floats) -> tuple[Bools, Floats]:
     """The owner's own view, from the market signal (latches do not hide an exit). The owner @mix is known when every
     candidate is, and leaves when all of them are at 0."""
     owner = tick.load.owner
-    row = np.maximum(owner, 0)
-    is_known = (owner >= 0) & known[row, frame.columns]
-    value = np.where(is_known, target[row, frame.columns], np.nan)
+    at = places(frame, owner)
+    is_known = (owner >= 0) & known.take(at, mode="clip")
+    value = np.where(is_known, target.take(at, mode="clip"), np.nan)
     mixed = owner == MIX
-    if mixed.any():
+    if some(mixed):
         candidates = tick.allowlist.candidates
         all_zero = (candidates & known & (target == 0)).sum(axis=0) == candidates.sum(axis=0)
         leaves = mixed & candidates.any(axis=0) & all_zero

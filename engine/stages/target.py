@@ -21,16 +21,16 @@ Where the specification is silent or contradicts itself:
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
-from ..bars import Bools, Codes, Floats
+from ..bars import Bools, Codes, Floats, Ints
 from ..caps import scaled, surviving
-from ..frame import EPS, Frame
+from ..frame import EPS, Frame, places
 from ..market import Sides
 from ..reasons import Reason
-from ..tick import Target, Tick, no_reasons, put
+from ..tick import Target, Tick, changed, no_reasons, put, some
 
 TRUE = 2
 UNKNOWN = 1
@@ -48,15 +48,18 @@ def run(frame: Frame, tick: Tick) -> Tick:
         target = load.current
         reason[:] = Reason.FOLLOW_UP
     exits = _exits(frame, tick)
-    leaves = load.held & tick.signals.owner_known & (tick.signals.owner_target == 0)
-    protective = (exits.stopping != 0) | leaves
-    put(reason, leaves, Reason.OWNER_EXIT)
-    np.copyto(reason, exits.stopping, where=exits.stopping != 0)
-    put(reason, exits.blind & (exits.stopping == 0), Reason.STOP_BLIND)
-    return replace(
+    protective = load.held & tick.signals.owner_known & (tick.signals.owner_target == 0)
+    put(reason, protective, Reason.OWNER_EXIT)
+    stops = exits.stopping != 0
+    if some(stops):
+        protective |= stops
+        np.copyto(reason, exits.stopping, where=stops)
+    if some(exits.blind):
+        put(reason, exits.blind & ~stops, Reason.STOP_BLIND)
+    return changed(
         tick,
         target=Target(
-            target=np.where(protective, 0.0, target),
+            target=np.where(protective, 0.0, target) if some(protective) else target,
             may_enter=may_enter,
             protective=protective,
             stop_level=exits.stop_level,
@@ -69,14 +72,10 @@ def run(frame: Frame, tick: Tick) -> Tick:
 
 
 def _may_enter(tick: Tick) -> Bools:
-    return (
-        tick.freshness.active
-        & tick.regime.known
-        & tick.chain.certain
-        & ~tick.allowlist.disabled
-        & ~tick.select.exit_only
-        & ~tick.load.external
-    )
+    may_enter = tick.freshness.active & tick.regime.known
+    may_enter &= tick.chain.certain
+    may_enter &= ~(tick.allowlist.disabled | tick.select.exit_only | tick.load.external)
+    return may_enter
 
 
 def _sized(frame: Frame, tick: Tick, may_enter: Bools, reason: Codes) -> Floats:
@@ -87,56 +86,84 @@ def _sized(frame: Frame, tick: Tick, may_enter: Bools, reason: Codes) -> Floats:
     member = ~unknown & (load.held | may_enter)
     wished = np.where(member, raw, 0.0)
     capped = np.maximum(np.minimum(wished, risk.max_symbol), -risk.max_symbol)
-    by_sector, by_total = scaled(frame, capped)
+    size = np.abs(capped)
+    by_sector, by_total = scaled(frame, size)
     if "min_target" in frame.churn:
-        small, dropped = _broad(frame, tick, capped, by_sector * by_total)
-        if small.any() or dropped.any():
+        small, dropped = _broad(frame, tick, _Book(capped, size), _product(by_sector, by_total))
+        gone = small | dropped
+        if some(gone):
             put(reason, small, Reason.MIN_TARGET)
             put(reason, dropped, Reason.CAP_BREADTH)
-            capped = np.where(small | dropped, 0.0, capped)
-            by_sector, by_total = scaled(frame, capped)
-    sized = capped * by_sector * by_total
-    some = sized != 0
-    put(reason, some & (np.abs(wished) > risk.max_symbol), Reason.CAP_SYMBOL)
-    put(reason, some & (by_sector < 1), Reason.CAP_SECTOR)
+            capped = np.where(gone, 0.0, capped)
+            by_sector, by_total = scaled(frame, np.abs(capped))
+    sized = capped if by_sector is None else capped * by_sector
+    sized = sized * by_total
+    member = sized != 0
+    put(reason, member & (np.abs(wished) > risk.max_symbol), Reason.CAP_SYMBOL)
+    if by_sector is not None:
+        put(reason, member & (by_sector < 1), Reason.CAP_SECTOR)
     if by_total < 1:
-        put(reason, some, Reason.CAP_TOTAL)
+        put(reason, member, Reason.CAP_TOTAL)
+    sized *= exposure
+    if not some(unknown):
+        return sized
     put(reason, unknown & load.held, Reason.UNKNOWN_HOLD)
-    return np.where(unknown, load.current, sized * exposure)
+    return np.where(unknown, load.current, sized)
 
 
-def _broad(frame: Frame, tick: Tick, capped: Floats, factor: Floats) -> tuple[Bools, Bools]:
+@dataclass(frozen=True, slots=True, eq=False)
+class _Book:
+    """Targets after the symbol cap, signed, and their magnitudes."""
+
+    capped: Floats
+    size: Floats
+
+
+def _product(by_sector: Floats | None, by_total: float) -> Floats | float:
+    return by_total if by_sector is None else by_sector * by_total
+
+
+def _broad(frame: Frame, tick: Tick, book: _Book, factor: Floats | float) -> tuple[Bools, Bools]:
     """(members too small by themselves, members that go so that the others keep their minimum)."""
     settings, load = frame.program.settings, tick.load
     guard, exposure = settings.churn_guard, tick.chain.exposure
-    own = np.abs(capped) * exposure
-    band = load.held & (capped * load.side > 0) & (own < guard.min_target - EPS)
-    minimum = np.where(band, guard.min_target - guard.deadband, guard.min_target)
-    wished = capped != 0
+    size = book.size
+    own = size * exposure
+    low = own < guard.min_target - EPS
+    band = load.held & low & (book.capped * load.side > 0)
+    minimum: Floats | float = guard.min_target
+    if some(band):
+        minimum = np.where(band, guard.min_target - guard.deadband, guard.min_target)
+    wished = size != 0
     member = wished & (own >= minimum - EPS)
     small = wished & ~member
-    if small.any():
-        by_sector, by_total = scaled(frame, np.where(member, capped, 0.0))
-        factor = by_sector * by_total
-    if not (member & (own * factor < minimum - EPS)).any():
-        return small, np.zeros_like(small)
-    need = np.minimum(minimum / np.where(exposure > 0, exposure, 1.0), np.abs(capped))
-    rank = tick.select.rank + np.where(load.held, settings.select.switch_edge, 0.0)
-    return small, member & ~surviving(frame, np.where(member, capped, 0.0), rank, need)
+    if some(small):
+        size = np.where(member, size, 0.0)
+        factor = _product(*scaled(frame, size))
+    if not some(member & (own * factor < minimum - EPS)):
+        return small, np.zeros(frame.symbols, dtype=np.bool_)
+    need = np.minimum(minimum / np.where(exposure > 0, exposure, 1.0), book.size)
+    rank = tick.select.rank + settings.select.switch_edge * load.held
+    return small, member & ~surviving(frame, size, rank, need)
 
 
 def _without_entries(tick: Tick, target: Floats, may_enter: Bools, reason: Codes) -> Floats:
     current = tick.load.current
-    larger = (np.abs(target) > np.abs(current) + EPS) | (target * current < 0)
-    blocked = ~may_enter & larger
-    if not blocked.any():
+    barred = tick.load.held & ~may_enter
+    if not some(barred):  # elsewhere a blocked entry is no member of the book: its target is 0 or unknown
+        return target
+    product = target * current
+    blocked = barred & ((np.abs(target) > np.abs(current) + EPS) | (product < 0))
+    if not some(blocked):
         return target
     put(reason, blocked, Reason.NO_ENTRY)
-    return np.where(blocked, np.where(target * current > 0, current, 0.0), target)
+    return np.where(blocked, np.where(product > 0, current, 0.0), target)
 
 
 def _guarded(frame: Frame, tick: Tick, target: Floats, reason: Codes) -> Floats:
     load = tick.load
+    if not frame.program.guards:
+        return target
     flat = ~load.held | (np.abs(load.current) < frame.program.settings.position_policy.flat)
     for row, guard in enumerate(frame.program.guards):
         rules, truth = guard.settings, tick.market.guards[row]
@@ -170,47 +197,67 @@ class _Exits:
 def _exits(frame: Frame, tick: Tick) -> _Exits:
     load, before = tick.load, tick.before
     held = load.held
-    if not held.any():
+    stopping = no_reasons(frame)
+    if not some(held):
         nothing = np.full(frame.symbols, np.nan)
-        return _Exits(nothing, nothing, np.zeros(frame.symbols, dtype=np.uint8), held)
-    side, mark = load.side, tick.market.mark
+        return _Exits(nothing, nothing, stopping, held)
+    side, mark = load.side.astype(np.float64), tick.market.mark
     average = np.where(held, tick.account.average_price, np.nan)
+    owned = held & (load.owner >= 0)
+    at = places(frame, load.owner)
     stop = _level(
-        frame.stop_is_level, frame, tick, (average - side * load.stop_distance, tick.market.stop, before.stop_level)
+        tick,
+        _Line(owned, at, frame.stop_is_level, tick.market.stop, before.stop_level),
+        average - side * load.stop_distance,
     )
     take = _level(
-        frame.take_is_level, frame, tick, (average + side * load.take_distance, tick.market.take, before.take_level)
+        tick,
+        _Line(owned, at, frame.take_is_level, tick.market.take, before.take_level),
+        average + side * load.take_distance,
     )
-    guarded = np.isfinite(stop) | np.isfinite(take) | np.isfinite(average)
     fresh = (tick.market.behind_15m >= 0) & (tick.market.behind_15m <= frame.program.settings.freshness.stale_15m_bars)
     fresh &= np.isfinite(mark)
-    live = held & fresh & (tick.market.bar_end > load.side_opened_at)
+    blind = held & ~fresh
+    if some(blind):
+        blind &= np.isfinite(stop) | np.isfinite(take) | np.isfinite(average)
+    live = held & fresh
+    live &= tick.market.bar_end > load.side_opened_at
     limit = frame.program.settings.risk.position_stop
-    found = no_reasons(frame)
-    put(found, live & (side * (mark / average - 1.0) <= -limit + EPS), Reason.POSITION_STOP)
-    put(found, live & (side * (mark - take) >= 0), Reason.TAKE)
-    put(found, live & (side * (mark - stop) <= 0), Reason.STOP)
-    stopping = np.where(held, np.where(load.stopping != 0, load.stopping, found), np.uint8(0))
-    return _Exits(stop, take, stopping, held & ~fresh & guarded)
+    put(stopping, live & (side * (mark / average - 1.0) <= -limit + EPS), Reason.POSITION_STOP)
+    put(stopping, live & (side * (mark - take) >= 0), Reason.TAKE)
+    put(stopping, live & (side * (mark - stop) <= 0), Reason.STOP)
+    going_on = held & (load.stopping != 0)
+    if some(going_on):
+        np.copyto(stopping, load.stopping, where=going_on)
+    return _Exits(stop, take, stopping, blind)
 
 
-def _level(is_level: Bools, frame: Frame, tick: Tick, sources: tuple[Floats, Floats, Floats]) -> Floats:
+@dataclass(frozen=True, slots=True, eq=False)
+class _Line:
+    """The owner's line: who is owned, where the owner's row is, and the level now and last."""
+
+    owned: Bools
+    at: Ints
+    is_level: Bools
+    now: Floats
+    last: Floats
+
+
+def _level(tick: Tick, line: _Line, anchored: Floats) -> Floats:
     """Price level of each held position: anchored distance, or the strategy's own line (last known when unknown)."""
-    anchored, lines, last = sources
-    load = tick.load
-    row = np.maximum(load.owner, 0)
-    owned = load.held & (load.owner >= 0)
-    as_level = owned & is_level[row, frame.columns]
-    if as_level.any():
-        line = lines[row, frame.columns]
-        kept = np.where(tick.before.side_opened_at == load.side_opened_at, last, np.nan)
-        anchored = np.where(as_level, np.where(np.isfinite(line), line, kept), anchored)
-    return np.where(owned, anchored, np.nan)
+    as_level = line.owned & line.is_level.take(line.at, mode="clip")
+    if some(as_level):
+        now = line.now.take(line.at, mode="clip")
+        kept = np.where(tick.before.side_opened_at == tick.load.side_opened_at, line.last, np.nan)
+        anchored = np.where(as_level, np.where(np.isfinite(now), now, kept), anchored)
+    return np.where(line.owned, anchored, np.nan)
 
 
 def _latched(tick: Tick, stopping: Codes) -> Sides:
     """[N, S] latches after this tick: the owner's pair of every exit by stop or take that starts now."""
     latch, load = tick.signals.latch, tick.load
+    if not some(stopping):
+        return latch
     starts = np.flatnonzero((stopping != 0) & (load.stopping == 0))
     if not starts.size:
         return latch
