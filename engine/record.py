@@ -7,15 +7,16 @@
     macro           series@day            JSON
     tick:<world>    grid time             codec record: `TickHeader`, every stage's columns, `state.*` columns
     intent          client_order_id       the order, JSON, before it is sent (dry_intent in a dry run: never sent)
-    reply           client_order_id@epoch the broker's answer, JSON; epoch is the tick that sent the order
-    event           seq                   a broker event, JSON
+    reply           epoch                 the broker's answers to the orders of the tick at epoch, JSON; `epoch+late`
+                                          holds those found out by looking up after others had been stored
+    event           last seq              broker events heard by one tick, JSON
 
 Wall-clock facts stand in the entry's `wall` field, which no digest covers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from decimal import Decimal
 from typing import Any
@@ -272,14 +273,14 @@ def intent_entry(order: Order, *, dry: bool) -> LogEntry:
     return _json("dry_intent" if dry else "intent", order.client_order_id, order.epoch, order)
 
 
-def reply_entry(reply: Reply, epoch: int) -> LogEntry:
-    """The broker's answer to an order of the tick at `epoch`."""
-    return _json("reply", f"{reply.client_order_id}@{epoch}", epoch, reply)
+def reply_entry(replies: Sequence[Reply], epoch: int, *, late: bool = False) -> LogEntry:
+    """The broker's answers to the orders of the tick at `epoch`."""
+    return _json("reply", f"{epoch}+late" if late else str(epoch), epoch, tuple(replies))
 
 
-def event_entry(event: BrokerEvent, now: int) -> LogEntry:
-    """A broker event, heard at `now`."""
-    return _json("event", str(event.seq), now, event)
+def event_entry(events: Sequence[BrokerEvent], now: int) -> LogEntry:
+    """Broker events heard at `now`, in order."""
+    return _json("event", str(events[-1].seq), now, tuple(events))
 
 
 @dataclass(frozen=True, slots=True)
@@ -346,7 +347,8 @@ def read_book(journal: Journal, stored: StoredBook) -> Book:
 
 def read_replies(journal: Journal, epoch: int) -> tuple[Reply, ...]:
     """Answers to orders of the tick at `epoch` that were stored when the run stopped."""
-    return tuple(wire.loads(Reply, s.entry.payload) for s in journal.read("reply", epoch - 1) if s.entry.epoch == epoch)
+    stored = (s.entry for s in journal.read("reply", epoch - 1) if s.entry.epoch == epoch)
+    return tuple(reply for entry in stored for reply in wire.loads_all(Reply, entry.payload))
 
 
 def last_programs(journal: Journal, decode: Callable[[bytes], Program]) -> dict[str, Program]:

@@ -134,8 +134,8 @@ class Runtime:
         number = self.progress.number + 1
         outcome = Outcome.of(number, self.settings.mode, source, snapshot, after, netted)
         entries = [
-            *(reply_entry(reply, self.progress.last) for reply in fresh),
-            *(event_entry(event, now) for event in events),
+            *([reply_entry(fresh, self.progress.last, late=self.progress.journaled)] if fresh else ()),
+            *([event_entry(events, now)] if events else ()),
             *(macro_entry(row, now) for row in macros),
             *(bar_entry(row, now) for row in rows),
             *(self._record(world, tick, outcome) for world, tick in zip(self.worlds, ticks, strict=True)),
@@ -155,13 +155,14 @@ class Runtime:
             return
         found = settle(self.edges.broker, self.progress.book, self._answered(), now)
         if found:
-            self.edges.journal.append([reply_entry(reply, self.progress.last) for reply in found])
+            late = bool(self.progress.replies)
+            self.edges.journal.append([reply_entry(found, self.progress.last, late=late)])
             self.progress = replace(self.progress, replies=self.progress.replies + found, journaled=True)
 
     def stop(self) -> None:
         """Store what the next start needs: answers not yet journaled, and a snapshot of the state."""
         if self.progress.replies and not self.progress.journaled:
-            self.edges.journal.append([reply_entry(reply, self.progress.last) for reply in self.progress.replies])
+            self.edges.journal.append([reply_entry(self.progress.replies, self.progress.last)])
             self.progress = replace(self.progress, journaled=True)
         self.save()
 

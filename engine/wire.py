@@ -49,6 +49,15 @@ def loads(kind: type[T], text: str | bytes) -> T:
     return typed(kind, data)
 
 
+def loads_all(kind: type[T], text: str | bytes) -> tuple[T, ...]:
+    """Values of a stored list."""
+    try:
+        data = orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        raise StateError(f"stored {kind.__name__} values are not JSON: {error}") from error
+    return tuple(typed(kind, item) for item in data)
+
+
 def typed(kind: type[T], data: Any) -> T:
     """The value of that dataclass from plain JSON values; StateError when they do not fit it."""
     try:

@@ -145,11 +145,10 @@ def _bits(column: Column) -> Column:
     """The column flat, as unsigned integers; NaN in its one pattern."""
     flat = column if column.ndim == 1 and column.flags.c_contiguous else np.ascontiguousarray(column).reshape(-1)
     bits: Column = flat.view(_BITS[flat.itemsize])
-    if flat.dtype.kind == "f" and flat.size and np.isnan(np.maximum.reduce(flat)):
-        odd = np.isnan(flat) & (bits != _NAN)
-        if odd.any():
-            bits = bits.copy()
-            bits[odd] = _NAN
+    if flat.dtype.kind == "f":
+        missing = np.count_nonzero(flat != flat)  # noqa: PLR0124 - NaN differs from itself
+        if missing and np.count_nonzero(bits == _NAN) != missing:
+            bits = np.where(np.isnan(flat), _NAN, bits)
     return bits
 
 
