@@ -115,8 +115,9 @@ _LOADED = (
 _ORDERED = ("pending", "pending_strategy", "entry_strategy", "entry_stop", "entry_take")
 _GATED = tuple(f.name for f in fields(Gate) if f.name in {g.name for g in fields(DecideState)})
 
-#: columns of `Market` that are journaled as "market.*": what decide read. Features and chart-fit inputs are left out;
-#: the journaled bars give them again to the bit.
+#: columns of `Market` that are journaled as "market.*". Features, chart-fit inputs, sizes and exits of strategies that do
+#: not trade are left out (what trades stands in `signals.target` and `state.entry_*`): the journaled bars and program give
+#: them again to the bit, and they would be half of every record.
 MARKET = (
     "mark",
     "behind_15m",
@@ -129,9 +130,6 @@ MARKET = (
     "signal",
     "signal_known",
     "signal_reason",
-    "size",
-    "stop",
-    "take",
     "guards",
 )
 
