@@ -187,7 +187,9 @@ def build(folder: Path, symbols: int) -> Bench:
     policy = compiled.settings.exchange
     broker = TimedBroker(PaperAccount(":memory:", "bench", bars, calendar, policy=policy, settings=money))
     journal = SqliteJournal(folder / "journal.db")
-    setting = Setting(Edges(bars, vix(calendar), broker, journal), calendar, 0, 60, program_to_json, program_from_json)
+    setting = Setting(
+        Edges(bars, vix(calendar), broker, journal), calendar, 0, 60, "paper", program_to_json, program_from_json
+    )
     decisions = [int(t) for t in calendar.decision_times(MEASURED, LAST, 0)]
     worlds, progress = begin(setting, [compiled], decisions[0] - 900)
     runtime = Runtime(setting.edges, worlds, RunSettings("bench", "paper", snapshot_every=10_000), progress)

@@ -43,11 +43,12 @@ def read_deployment(document: Document, given: Mapping[str, str]) -> tuple[Deplo
     )
     _folders(root, document, given)
     _clock_order(root, clock)
+    _clock_fits(root, deployment)
     return deployment, in_order(found.problems)
 
 
 def _feed(section: Section, given: Mapping[str, str]) -> FilesFeed | SyntheticFeed:
-    if section.value("kind", word, "synthetic") == "synthetic" and "feed.bars" not in given:
+    if section.value("kind", word, "synthetic") == "synthetic":
         return section.fill(SyntheticFeed(), _SYNTHETIC)
     feed = section.fill(FilesFeed(""), _FILES)
     return FilesFeed(given.get("feed.bars", feed.bars), feed.rate, feed.delay, given.get("feed.vix", feed.vix))
@@ -71,3 +72,23 @@ def _clock_order(root: Section, clock: Clock) -> None:
     end = root.section("clock").scalar("end")
     if isinstance(end, Scalar) and clock.start and clock.end and clock.end < clock.start:
         root.found.problems.append(problem("Q0705", f"the replay ends before it starts ({clock.start})", end.span))
+
+
+def _clock_fits(root: Section, deployment: Deployment) -> None:
+    """A wall clock has no first and last day, and files are read once: they would never bring a new bar."""
+    if deployment.clock.kind != "wall":
+        return
+    for key in ("start", "end"):
+        scalar = root.section("clock").scalar(key)
+        if scalar is not None:
+            root.found.problems.append(
+                problem(
+                    "Q0705", f"a wall clock has no `{key}`", scalar.span, help="leave it out, or write `kind: replay`"
+                )
+            )
+    kind = root.section("feed").scalar("kind")
+    if isinstance(deployment.feed, FilesFeed) and kind is not None:
+        message = "files are read once: on a wall clock they never bring a new bar"
+        root.found.problems.append(
+            problem("Q0705", message, kind.span, help="replay them with `clock: {kind: replay}`")
+        )

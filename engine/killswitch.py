@@ -37,8 +37,17 @@ BACKOFF = (300, 600, 1200)
 RATE_LIMIT = 0.20
 RATE_ORDERS = 20
 MANUAL = frozenset({Reason.KILL_DAY, Reason.KILL_WEEK, Reason.KILL_AUTH})
+#: outcomes that are no answer to a submission: a fill follows the answer that was counted
 SILENT = frozenset(
-    {OrderState.DENIED.value, OrderState.EXPIRED_UNSENT.value, OrderState.CANCELED.value, OrderState.INTENDED.value}
+    state.value
+    for state in (
+        OrderState.DENIED,
+        OrderState.EXPIRED_UNSENT,
+        OrderState.CANCELED,
+        OrderState.INTENDED,
+        OrderState.PARTIALLY_FILLED,
+        OrderState.FILLED,
+    )
 )
 
 
@@ -59,18 +68,19 @@ def judge(frame: Frame, tick: Tick) -> Gate:
 
 
 def resume(state: DecideState, now: int) -> DecideState:
-    """The state after `qmtl resume`: not killed, limits count from the present equity, failures forgotten.
+    """The state after `qmtl resume`: not killed, limits count from the next reading of equity, failures forgotten.
 
     Who and why stand in the journal, not here."""
-    equity = state.equity.copy()
+    # NaN: the next reading sets the level
+    fresh = np.full((), np.nan)
     zero = np.zeros((), dtype=np.int64)
     return replace(
         state,
         kill=np.zeros((), dtype=np.uint8),
         killed_at=zero,
         recover_at=zero,
-        day_level=equity,
-        week_level=equity,
+        day_level=fresh,
+        week_level=fresh,
         day_breach_at=zero,
         week_breach_at=zero,
         consecutive=np.zeros((), dtype=np.int32),
@@ -118,12 +128,12 @@ def week_number(session: SessionTimes) -> int:
 
 def _rolled(gate: Gate, tick: Tick) -> Gate:
     """New anchors at a new exchange day or ISO week; deposits and withdrawals move every level with them."""
-    session, load, flows = tick.market.session, tick.load, tick.account.flows
-    if not math.isfinite(load.equity):
+    session, load, flows, equity = tick.market.session, tick.load, tick.account.flows, own_equity(tick)
+    if not math.isfinite(equity):
         return gate
     day, week = day_number(session.day), week_number(session)
     known = math.isfinite(gate.close_equity)
-    close = gate.close_equity + flows if known else load.equity
+    close = gate.close_equity + flows if known else equity
     changes: dict[str, float] = {}
     if day > gate.day or not known:
         changes |= {"day": day, "day_anchor": close, "day_level": close, "day_breach_at": 0}
@@ -135,8 +145,16 @@ def _rolled(gate: Gate, tick: Tick) -> Gate:
         changes |= {"week_anchor": gate.week_anchor + flows, "week_level": gate.week_level + flows}
     fresh = load.trusted and (tick.now <= session.close_at or tick.market.decision)
     if fresh or flows:
-        changes["close_equity"] = load.equity if fresh else close
+        changes["close_equity"] = equity if fresh else close
+    for level in ("day_level", "week_level"):
+        if not math.isfinite(changes.get(level, getattr(gate, level))) and load.trusted:
+            changes[level] = equity
     return changed(gate, **changes) if changes else gate
+
+
+def own_equity(tick: Tick) -> float:
+    """The account's equity without what its other worlds won or lost: loss limits are a world's own."""
+    return tick.load.equity - tick.account.others
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +179,7 @@ def _loss(frame: Frame, tick: Tick, limit: _Limit) -> tuple[float, int, bool]:
     base = frame.program.settings.capital * limit.level
     if not math.isfinite(base) or base <= 0:
         return 0.0, 0, False
-    loss = (tick.load.equity - limit.level) / base
+    loss = (own_equity(tick) - limit.level) / base
     if tick.freshness.outside or not tick.load.trusted:
         return loss, limit.breach_at, False
     if loss > limit.limit + EPS:

@@ -119,6 +119,8 @@ class Account:
     readable   False when positions could not be read: the tick is completed without any order
     equity, cash, buying_power   of the whole account, in its currency
     flows      deposits minus withdrawals since the last tick
+    others     profit and loss of the account's other worlds since the journal began: it does not count for this world's
+               loss limits
     qty, average_price  float64 [S] (0 and NaN when flat); `exact` holds the broker's decimal quantities
     external   bool [S]: the position is not ours
     working    our open orders;  fills, results: since the last tick, oldest first
@@ -129,6 +131,7 @@ class Account:
     cash: float
     buying_power: float
     flows: float
+    others: float
     qty: Floats
     average_price: Floats
     exact: tuple[Decimal, ...]

@@ -9,6 +9,7 @@
     intent          client_order_id       the order, JSON, before it is sent (dry_intent in a dry run: never sent)
     reply           epoch                 the broker's answers to the orders of the tick at epoch, JSON; `epoch+late`
                                           holds those found out by looking up after others had been stored
+    resume          world@epoch           who lifted a kill, and why, JSON
     event           last seq              broker events heard by one tick, JSON
 
 Wall-clock facts stand in the entry's `wall` field, which no digest covers.
@@ -29,7 +30,7 @@ from qmtl.dsl.program import Program
 from . import wire
 from .bars import BarRow, MacroRow
 from .errors import StateError
-from .execution.book import Book, Tracked
+from .execution.book import Book, Tracked, settled
 from .journal import codec
 from .net import Denied, Netted
 from .orders import Order, OrderState
@@ -68,7 +69,6 @@ class StoredBook:
 
     orders: tuple[StoredOrder, ...]
     last_seq: int
-    ledger: dict[str, Decimal]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +95,12 @@ class TickHeader:
 
 
 @dataclass(frozen=True, slots=True)
-class Symbols:
-    """The columns of `bars` entries from an epoch on."""
+class FeedIdentity:
+    """What bars come from, from an epoch on: their columns, the feed's label, seconds between ticks."""
 
     symbols: tuple[str, ...]
     source: str
+    interval: int
 
 
 _LOADED = (
@@ -158,6 +159,15 @@ ACCOUNT = ("qty", "average_price", "external")
 
 
 @dataclass(frozen=True, slots=True)
+class Resumed:
+    """Who lifted a world's kill, and why."""
+
+    world: str
+    who: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class StoredMacro:
     """A MacroRow as JSON."""
 
@@ -187,7 +197,7 @@ class Outcome:
         if snapshot is not None:
             money = Money(snapshot.equity, snapshot.cash, snapshot.buying_power, snapshot.last_seq)
         orders = tuple(StoredOrder(t.order.client_order_id, t.order.epoch, t.state, t.filled) for t in book.orders)
-        return cls(number, mode, source, money, StoredBook(orders, book.last_seq, dict(book.ledger)), netted)
+        return cls(number, mode, source, money, StoredBook(orders, book.last_seq), netted)
 
 
 def header_of(tick: Tick, outcome: Outcome) -> TickHeader:
@@ -256,9 +266,14 @@ def macro_entry(row: MacroRow, now: int) -> LogEntry:
     return _json("macro", f"{row.series}@{row.day}", now, stored)
 
 
-def feed_entry(symbols: tuple[str, ...], source: str, epoch: int) -> LogEntry:
+def feed_entry(feed: FeedIdentity, epoch: int) -> LogEntry:
     """The columns that bars have from here on."""
-    return _json("feed", str(epoch), epoch, Symbols(symbols, source))
+    return _json("feed", str(epoch), epoch, feed)
+
+
+def resume_entry(world: str, epoch: int, who: str, why: str) -> LogEntry:
+    """Somebody lifted the kill of a world after the tick at `epoch`."""
+    return _json("resume", f"{world}@{epoch}", epoch, Resumed(world, who, why))
 
 
 def program_entry(world: str, payload: bytes, epoch: int) -> LogEntry:
@@ -331,16 +346,16 @@ def read_macros(journal: Journal, after: int) -> Iterator[MacroRow]:
 
 
 def read_book(journal: Journal, stored: StoredBook) -> Book:
-    """The book again, with the orders from the journaled intents; StateError when one is missing."""
-    if not stored.orders:
-        return Book((), stored.last_seq, tuple(sorted(stored.ledger.items())))
-    since = min(order.epoch for order in stored.orders)
-    intents = {s.entry.key: wire.loads(Order, s.entry.payload) for s in journal.read("intent", since - 1)}
+    """The book again: orders from the journaled intents, quantities and money from the journaled fills of our orders.
+    StateError when an intent is missing."""
+    intents = {s.entry.key: s.entry.payload for s in journal.read("intent")}
     missing = [order.client_order_id for order in stored.orders if order.client_order_id not in intents]
     if missing:
         raise StateError(f"the journal has no intent of order {missing[0]}", "restore the journal from a backup")
-    orders = tuple(Tracked(intents[o.client_order_id], o.state, o.filled) for o in stored.orders)
-    return Book(orders, stored.last_seq, tuple(sorted(stored.ledger.items())))
+    orders = tuple(Tracked(wire.loads(Order, intents[o.client_order_id]), o.state, o.filled) for o in stored.orders)
+    events = (event for s in journal.read("event") for event in wire.loads_all(BrokerEvent, s.entry.payload))
+    fills = (event for event in events if event.kind == "fill" and event.client_order_id in intents)
+    return settled(Book(orders, stored.last_seq), fills)
 
 
 def read_replies(journal: Journal, epoch: int) -> tuple[Reply, ...]:
@@ -354,10 +369,15 @@ def last_programs(journal: Journal, decode: Callable[[bytes], Program]) -> dict[
     return {s.entry.key.rpartition("@")[0]: decode(s.entry.payload) for s in journal.read("program")}
 
 
-def last_symbols(journal: Journal) -> tuple[str, ...]:
-    """Columns of the newest bars."""
+def last_feed(journal: Journal) -> FeedIdentity | None:
+    """What the newest bars come from."""
     stored = journal.last("feed")
-    return wire.loads(Symbols, stored.entry.payload).symbols if stored else ()
+    return wire.loads(FeedIdentity, stored.entry.payload) if stored else None
+
+
+def resumed_since(journal: Journal, epoch: int) -> frozenset[str]:
+    """Worlds whose kill was lifted at or after the tick at `epoch`."""
+    return frozenset(wire.loads(Resumed, s.entry.payload).world for s in journal.read("resume", epoch - 1))
 
 
 def _json(stream: str, key: str, epoch: int, value: object) -> LogEntry:

@@ -21,7 +21,7 @@ from .columns import Slice
 from .decide import decide
 from .errors import BrokerError
 from .execution import book as books
-from .execution.account import world_account
+from .execution.account import profits, world_account
 from .execution.send import cancel_all, settle, submit_all
 from .frame import Frame
 from .journal.codec import Record
@@ -121,7 +121,11 @@ class Runtime:
         """Run one tick to its end. Raises JournalError (nothing was sent) or DataError; broker failures are no errors
         here but unread positions and UNKNOWN orders."""
         began = time.monotonic()
-        settled = settle(self.edges.broker, self.progress.book, self._answered(), now) if not self.settings.dry else ()
+        settled = (
+            settle(self.edges.broker, self.progress.book, self._answered(), now, 2 * self.settings.interval)
+            if not self.settings.dry
+            else ()
+        )
         events, snapshot = self._hear(now)
         replies = self.progress.replies + settled
         book, changes = books.apply(self.progress.book, replies, events, self.settings.interval)
@@ -153,7 +157,7 @@ class Runtime:
         the present on a wall clock. Call once, before the first `tick`."""
         if self.settings.dry:
             return
-        found = settle(self.edges.broker, self.progress.book, self._answered(), now)
+        found = settle(self.edges.broker, self.progress.book, self._answered(), now, 2 * self.settings.interval)
         if found:
             late = bool(self.progress.replies)
             self.edges.journal.append([reply_entry(found, self.progress.last, late=late)])
@@ -194,10 +198,12 @@ class Runtime:
     def _decide(
         self, now: int, snapshot: BrokerSnapshot | None, book: books.Book, changes: books.Changes, *, decision: bool
     ) -> list[Tick]:
+        markets = [world.observer.market(now, decision=decision) for world in self.worlds]
+        universes = [world.frame.program.settings.universe for world in self.worlds]
+        won = profits(universes, [market.mark for market in markets], book) if len(self.worlds) > 1 else [0.0]
         ticks = []
-        for world in self.worlds:
-            account = world_account(world.frame.program.settings.universe, snapshot, book, changes)
-            market = world.observer.market(now, decision=decision)
+        for world, market, universe, own in zip(self.worlds, markets, universes, won, strict=True):
+            account = world_account(universe, snapshot, book, changes, others=sum(won) - own)
             world.state, tick = decide(world.frame, world.state, market, account, now)
             ticks.append(tick)
         return ticks

@@ -14,21 +14,25 @@ from qmtl.dsl.program import Program
 from . import state as states
 from .calendar import SessionCalendar, warmup_start
 from .columns import columns_of
+from .continuity import busy, check_account, check_feed, check_mode, check_new_account, check_worlds
 from .errors import StateError
 from .frame import build_frame
+from .killswitch import resume
 from .observe import Observer
 from .ports import Journal
 from .record import (
+    FeedIdentity,
     LastTick,
     feed_entry,
+    last_feed,
     last_programs,
-    last_symbols,
     last_tick,
     program_entry,
     read_book,
     read_macros,
     read_replies,
     read_rows,
+    resumed_since,
 )
 from .runtime import Edges, Progress, RunningWorld, Runtime, feed_all
 from .snapshot import Saved, load
@@ -43,17 +47,20 @@ class Setting:
     calendar: SessionCalendar
     delay: int
     interval: int
+    mode: str
     encode: Callable[[Program], bytes]
     decode: Callable[[bytes], Program]
 
 
 def begin(setting: Setting, programs: Sequence[Program], start: int) -> tuple[list[RunningWorld], Progress]:
     """Running worlds and progress: continued when the journal holds ticks, else warmed up from the feed until `start`
-    (epoch seconds; the first tick comes after it)."""
+    (epoch seconds; the first tick comes after it). StateError when journal, account, feed and worlds do not agree."""
     journal = setting.edges.journal
     ran = last_programs(journal, setting.decode)
     stored = {name: tick for name in ran if (tick := last_tick(journal, name)) is not None}
+    check_feed(last_feed(journal), setting.edges.feed, setting.interval)
     if not stored:
+        check_new_account(setting.edges.broker)
         return [_warm(setting, program, start) for program in programs], Progress(start)
     return _resume(setting, programs, ran, stored)
 
@@ -65,26 +72,27 @@ def note(runtime: Runtime, setting: Setting) -> None:
     runtime.save()
     ran = {name: setting.encode(program) for name, program in last_programs(journal, setting.decode).items()}
     entries = [program_entry(w.name, w.payload, epoch) for w in runtime.worlds if ran.get(w.name) != w.payload]
-    feed = setting.edges.feed
-    if last_symbols(journal) != feed.symbols:
-        entries.append(feed_entry(feed.symbols, feed.source, epoch))
+    feed = FeedIdentity(setting.edges.feed.symbols, setting.edges.feed.source, setting.interval)
+    if last_feed(journal) != feed:
+        entries.append(feed_entry(feed, epoch))
     if entries:
         journal.append(entries)
 
 
-def swap(setting: Setting, old: RunningWorld, program: Program, last: int) -> RunningWorld:
+def swap(setting: Setting, old: RunningWorld, program: Program, progress: Progress) -> RunningWorld:
     """The same world under a new program: new nodes are warmed from the feed, unchanged ones keep their state, decide
     state is carried over by names. The old world is left as it is, so that a failure changes nothing.
 
-    StateError when a symbol that the world holds a position in is no longer in its universe."""
+    StateError when a symbol that is held or has an order working leaves the universe."""
     frame = build_frame(program, setting.interval)
-    lost = states.orphans(old.state, old.frame, frame)
+    gone = set(old.frame.names.symbols) - set(frame.names.symbols)
+    lost = sorted(gone & {*states.orphans(old.state, old.frame, frame), *busy(progress.book)})
     if lost:
         raise StateError(
-            f"world {old.name} holds {', '.join(lost)}, which the edit takes out of its universe",
+            f"world {old.name} holds {', '.join(lost)}, or has an order working there, and the edit takes it out of its universe",
             "drop the allowlist rows first: the position is then unwound; take the symbol out when it is flat",
         )
-    warmed = _warm(setting, program, last)
+    warmed = _warm(setting, program, progress.last)
     warmed.observer.adopt(old.observer)
     warmed.state = states.remap(old.state, old.frame, warmed.frame)
     warmed.base = old.base
@@ -110,23 +118,28 @@ def _blank(setting: Setting, program: Program, symbols: tuple[str, ...]) -> Runn
 def _resume(
     setting: Setting, programs: Sequence[Program], ran: dict[str, Program], stored: dict[str, LastTick]
 ) -> tuple[list[RunningWorld], Progress]:
+    journal = setting.edges.journal
     head = max((tick.header for tick in stored.values()), key=lambda header: header.now)
-    restored = _restore(setting, ran, stored, head.now)
-    worlds = []
-    for program in programs:
-        old = restored.get(program.settings.world)
-        if old is None:
-            worlds.append(_warm(setting, program, head.now))
-        elif old.frame.program.program_id == program.program_id:
-            old.columns = columns_of(program.settings.universe, setting.edges.feed.symbols)
-            worlds.append(old)
-        else:
-            worlds.append(swap(setting, old, program, head.now))
-    replies = read_replies(setting.edges.journal, head.now)
+    book = read_book(journal, head.book)
+    check_mode(head.mode, setting.mode)
+    check_account(setting.edges.broker, book, head.now)
+    check_worlds(programs, stored, book)
     sent = head.mode != "dry" and bool(head.orders or head.cancels)
-    return worlds, Progress(
-        head.now, head.number, read_book(setting.edges.journal, head.book), replies, journaled=True, sent=sent
-    )
+    progress = Progress(head.now, head.number, book, read_replies(journal, head.now), journaled=True, sent=sent)
+    restored = _restore(setting, ran, stored, head.now)
+    return [_continued(setting, program, restored, progress) for program in programs], progress
+
+
+def _continued(
+    setting: Setting, program: Program, restored: dict[str, RunningWorld], progress: Progress
+) -> RunningWorld:
+    old = restored.get(program.settings.world)
+    if old is None:
+        return _warm(setting, program, progress.last)
+    if old.frame.program.program_id == program.program_id:
+        old.columns = columns_of(program.settings.universe, setting.edges.feed.symbols)
+        return old
+    return swap(setting, old, program, progress)
 
 
 def _restore(
@@ -146,10 +159,13 @@ def _restore(
     for name, program in ran.items():
         if name in stored and name not in worlds:
             worlds[name] = _warm(setting, program, last)
+    lifted = resumed_since(journal, last)
     for name, tick in stored.items():
         old, new = build_frame(ran[name], setting.interval), worlds[name].frame
         worlds[name].state = tick.state if old.names == new.names else states.remap(tick.state, old, new)
         worlds[name].base = tick.base
+        if name in lifted:
+            worlds[name].state = resume(worlds[name].state, last)
     return worlds
 
 

@@ -51,9 +51,9 @@ class ReplayTimes:
         index = bisect_right(self.decisions, last)
         decision = self.decisions[index] if index < len(self.decisions) else None
         follow_up = grid(last, self.interval) + self.interval
-        if sent and (decision is None or follow_up < decision):
-            return follow_up
-        return decision
+        if decision is None:  # the last decision has one follow-up; nothing after it can fill
+            return follow_up if sent and self.decisions and last == self.decisions[-1] else None
+        return follow_up if sent and follow_up < decision else decision
 
     @property
     def total(self) -> int:

@@ -158,7 +158,10 @@ class PaperAccount:
         return self._scanned_until.get(paper.order.client_order_id, paper.order.submitted_at - 1)
 
     def _open_of(self, paper: PaperOrder, row: OpenRow) -> Decimal | None:
-        price = float(row.prices[self._columns[paper.order.symbol]])
+        column = self._columns.get(paper.order.symbol)
+        if column is None:  # the feed no longer has the symbol: nothing to fill with
+            return None
+        price = float(row.prices[column])
         return None if np.isnan(price) else Decimal(repr(price))
 
     def _fill(self, paper: PaperOrder, row: OpenRow) -> None:

@@ -73,6 +73,7 @@ class SyntheticMarket:
         if not symbols:
             raise DataError("the universe is empty", "name at least one symbol")
         self._symbols, self._seed, self._delay = symbols, seed, delay
+        self._start = start
         first = _first_session(sessions, start)
         stop = len(sessions.opens) if count is None else min(first + count, len(sessions.opens))
         self._sessions = sessions
@@ -97,8 +98,8 @@ class SyntheticMarket:
 
     @property
     def source(self) -> str:
-        """`synthetic:` and the seed."""
-        return f"synthetic:{self._seed}"
+        """`synthetic:`, the seed and the first session: what makes two of them the same market."""
+        return f"synthetic:{self._seed}:{self._start}"
 
     @property
     def vix(self) -> SyntheticVix:

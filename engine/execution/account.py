@@ -6,10 +6,12 @@ external: never traded, and entries in its symbol are blocked (R10).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 
 import numpy as np
 
+from ..bars import Floats
 from ..market import Account
 from ..ports import BrokerSnapshot
 from .book import Book, Changes, working
@@ -17,8 +19,23 @@ from .book import Book, Changes, working
 ZERO = Decimal(0)
 
 
+def profits(universes: Sequence[tuple[str, ...]], marks: Sequence[Floats], book: Book) -> list[float]:
+    """Profit and loss of each world since the journal began, from the fills of its own symbols: cash flow with fees plus
+    what is held at its mark (an unknown mark counts at nothing until there is one)."""
+    cash, held = dict(book.cash), dict(book.ledger)
+    totals = []
+    for universe, mark in zip(universes, marks, strict=True):
+        total = 0.0
+        for symbol, price in zip(universe, mark.tolist(), strict=True):
+            total += float(cash.get(symbol, ZERO))
+            if symbol in held and price == price:  # noqa: PLR0124 - NaN differs from itself
+                total += float(held[symbol]) * price
+        totals.append(total)
+    return totals
+
+
 def world_account(
-    universe: tuple[str, ...], snapshot: BrokerSnapshot | None, book: Book, changes: Changes, flows: float = 0.0
+    universe: tuple[str, ...], snapshot: BrokerSnapshot | None, book: Book, changes: Changes, others: float = 0.0
 ) -> Account:
     """Columns over the universe; `snapshot` None = positions could not be read, which is not the same as flat (R11)."""
     column = {symbol: i for i, symbol in enumerate(universe)}
@@ -37,7 +54,8 @@ def world_account(
         equity=float(snapshot.equity) if snapshot else float("nan"),
         cash=float(snapshot.cash) if snapshot else float("nan"),
         buying_power=float(snapshot.buying_power) if snapshot else 0.0,
-        flows=flows,
+        flows=0.0,
+        others=others,
         qty=qty,
         average_price=average,
         exact=tuple(exact),

@@ -50,11 +50,13 @@ class Tracked:
 class Book:
     """Orders that are not terminal, by the order they were sent, and the newest broker event applied.
 
-    `ledger` pairs (symbol, signed quantity) of what our own fills add up to, without zeros, sorted."""
+    `ledger` pairs (symbol, signed quantity) of what our own fills add up to, without zeros, sorted; `cash` pairs (symbol,
+    money that flowed in, fees taken off) of every symbol that was ever traded, sorted."""
 
     orders: tuple[Tracked, ...] = ()
     last_seq: int = 0
     ledger: tuple[tuple[str, Decimal], ...] = ()
+    cash: tuple[tuple[str, Decimal], ...] = ()
 
 
 #: a book before the first order
@@ -83,7 +85,7 @@ def apply(book: Book, replies: Sequence[Reply], events: Sequence[BrokerEvent], i
     known = {tracked.order.client_order_id: tracked for tracked in book.orders}
     results: list[OrderResult] = []
     fills: list[Fill] = []
-    ledger = dict(book.ledger)
+    traded: list[BrokerEvent] = []
     for reply in replies:
         tracked = known.get(reply.client_order_id)
         if tracked is not None:
@@ -103,13 +105,22 @@ def apply(book: Book, replies: Sequence[Reply], events: Sequence[BrokerEvent], i
         known[event.client_order_id] = after = _after(tracked, event)
         if event.kind == "fill":
             fills.append(_fill(after.order, event, event.at // interval * interval))
-            ledger[event.symbol] = ledger.get(event.symbol, Decimal(0)) + event.qty
+            traded.append(event)
         if after.state in TERMINAL:
             error = "business" if event.kind == "rejected" else ""
             results.append(_result(after.order, after.state, error, event.detail))
     left = tuple(tracked for tracked in known.values() if tracked.state not in TERMINAL)
-    net = tuple(sorted((symbol, qty) for symbol, qty in ledger.items() if qty))
-    return Book(left, last, net), Changes(tuple(fills), tuple(results))
+    return settled(replace(book, orders=left, last_seq=last), traded), Changes(tuple(fills), tuple(results))
+
+
+def settled(book: Book, traded: Iterable[BrokerEvent]) -> Book:
+    """The book with the quantities and the money of these fills."""
+    ledger, cash = dict(book.ledger), dict(book.cash)
+    for event in traded:
+        ledger[event.symbol] = ledger.get(event.symbol, Decimal(0)) + event.qty
+        cash[event.symbol] = cash.get(event.symbol, Decimal(0)) - event.qty * event.price - event.fee
+    held = tuple(sorted((symbol, qty) for symbol, qty in ledger.items() if qty))
+    return replace(book, ledger=held, cash=tuple(sorted(cash.items())))
 
 
 def working(book: Book) -> tuple[WorkingOrder, ...]:

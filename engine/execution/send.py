@@ -29,9 +29,10 @@ def cancel_all(broker: Broker, client_order_ids: Iterable[str], now: int) -> tup
     return tuple(replies)
 
 
-def settle(broker: Broker, book: Book, answered: frozenset[str], now: int) -> tuple[Reply, ...]:
+def settle(broker: Broker, book: Book, answered: frozenset[str], now: int, fresh: int) -> tuple[Reply, ...]:
     """Find out about orders whose answer was lost (a crash after the commit, a timeout): look each up by its client id;
-    one that the broker does not know is sent again with the same id and payload while it is still valid (R01, R05)."""
+    one that the broker does not know is sent again with the same id and payload within `fresh` seconds of its tick (R01,
+    R05). Later it is not, exits included: what they were computed from is no longer true, and the next tick asks anew."""
     replies = []
     for tracked in book.orders:
         name = tracked.order.client_order_id
@@ -47,8 +48,10 @@ def settle(broker: Broker, book: Book, answered: frozenset[str], now: int) -> tu
             replies.append(
                 Reply(name, found.state, 403, "business", "") if refused else Reply(name, "ACCEPTED", 200, "", "")
             )
-        elif tracked.order.valid_until and now > tracked.order.valid_until:
-            replies.append(Reply(name, OrderState.EXPIRED_UNSENT, 0, "", "not sent while it was valid"))
+        elif now > tracked.order.epoch + fresh:
+            replies.append(
+                Reply(name, OrderState.EXPIRED_UNSENT, 0, "", "not sent in time; the next decision asks anew")
+            )
         else:
             replies.append(_submit(broker, tracked, now))
     return tuple(replies)

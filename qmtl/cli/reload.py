@@ -22,7 +22,13 @@ from .wiring import Opened, open_broker, open_feed, universe
 def setting_of(deployment: Deployment, opened: Opened) -> Setting:
     """What starting and swapping need, from open edges."""
     return Setting(
-        opened.edges, opened.calendar, opened.delay, deployment.clock.interval, program_to_json, program_from_json
+        opened.edges,
+        opened.calendar,
+        opened.delay,
+        deployment.clock.interval,
+        deployment.mode,
+        program_to_json,
+        program_from_json,
     )
 
 
@@ -37,13 +43,14 @@ def swap_all(
         raise QmtlError("worlds cannot be added or taken away while it runs", "stop and start again")
     with ExitStack() as undo:
         edges, broker = setting.edges, opened.broker
-        if universe(programs) != edges.feed.symbols:
+        venues = (runtime.worlds[0].frame.program.settings.exchange, programs[0].settings.exchange)
+        if universe(programs) != edges.feed.symbols or venues[0] != venues[1]:
             feed, macro = open_feed(deployment, programs, setting.calendar)
             broker = open_broker(deployment, programs, feed, setting.calendar)
             undo.callback(broker.close)
             edges = replace(edges, feed=feed, macro=macro, broker=broker)
         moved = replace(setting, edges=edges)
-        worlds = [swap(moved, former[p.settings.world], p, runtime.progress.last) for p in programs]
+        worlds = [swap(moved, former[p.settings.world], p, runtime.progress) for p in programs]
         undo.pop_all()
     if broker is not opened.broker:
         opened.broker.close()

@@ -24,6 +24,7 @@ from qmtl.dsl.model import Deployment
 from qmtl.dsl.program import Program
 from qmtl.dsl.render import render_text
 from qmtl.engine.errors import JournalError, LockedError, QmtlError
+from qmtl.engine.lock import hold
 from qmtl.engine.projections import Projections
 from qmtl.engine.runtime import RunSettings, Runtime, TickReport
 from qmtl.engine.start import begin, note
@@ -33,7 +34,7 @@ from qmtl.engine.views import chain_counts, events_of, state_of, summary_of
 from .live import Display, display, stamp
 from .reload import setting_of, swap_all
 from .watch import Watch
-from .wiring import Opened, effective, given, open_all
+from .wiring import JOURNAL, Opened, effective, given, open_all
 
 EXIT_DATA, EXIT_STORAGE, EXIT_LOCKED = 1, 74, 75
 
@@ -62,7 +63,14 @@ def run(config: Path, once: bool, ticks: int | None, dry: bool, fresh: bool, qui
         sys.exit(EXIT_DATA)
     try:
         home = config.absolute().parent
-        deployment = effective(compiled.deployment, home, start=flags["start"], end=flags["end"], dry=dry)
+        deployment = effective(
+            compiled.deployment,
+            home,
+            start=flags["start"],
+            end=flags["end"],
+            dry=dry,
+            given_paths=bool(flags["bars"] or flags["vix"]),
+        )
         if fresh:
             _move_aside(Path(deployment.out))
         session = Session(deployment, Watch.on(config, compiled, paths), display(quiet=quiet), 1 if once else ticks)
@@ -84,6 +92,12 @@ def _move_aside(out: Path) -> None:
     """Rename an out folder to the first free `out.1`, `out.2`, ...: nothing stored is lost."""
     if not out.exists():
         return
+    # whoever runs on the folder holds its journal
+    with hold(out / f"{JOURNAL}.lock", f"the journal {out / JOURNAL}"):
+        _rename(out)
+
+
+def _rename(out: Path) -> None:
     number = next(n for n in range(1, 10_000) if not out.with_name(f"{out.name}.{n}").exists())
     try:
         out.rename(out.with_name(f"{out.name}.{number}"))

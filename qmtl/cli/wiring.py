@@ -34,7 +34,9 @@ def given(bars: str, vix: str, out: str) -> dict[str, str]:
     return {key: str(Path(path).absolute()) for key, path in said.items() if path}
 
 
-def effective(deployment: Deployment, home: Path, *, start: str, end: str, dry: bool) -> Deployment:
+def effective(
+    deployment: Deployment, home: Path, *, start: str = "", end: str = "", dry: bool = False, given_paths: bool = False
+) -> Deployment:
     """The deployment with flags applied and every path absolute; `home` is the folder of its file.
 
     DataError when a day cannot be read or the files feed has no folder."""
@@ -45,6 +47,12 @@ def effective(deployment: Deployment, home: Path, *, start: str, end: str, dry: 
                 "the files feed has no folder of bars", "give it with --bars FOLDER, or as feed: {bars: ...}"
             )
         feed = replace(feed, bars=str(home / feed.bars), vix=str(home / feed.vix) if feed.vix else "")
+    elif given_paths:
+        raise DataError(
+            "--bars and --vix are for the files feed, and this deployment has the synthetic one", "leave them out"
+        )
+    if (start or end) and deployment.clock.kind == "wall":
+        raise DataError("--start and --end are for replays, and this deployment has a wall clock", "leave them out")
     clock = replace(deployment.clock, start=start or deployment.clock.start, end=end or deployment.clock.end)
     for name, text in (("start", clock.start), ("end", clock.end)):
         _check_day(name, text)
@@ -95,8 +103,7 @@ def open_feed(
     """Bars and daily series of the deployment."""
     feed, symbols = deployment.feed, universe(programs)
     if isinstance(feed, SyntheticFeed):
-        sectors = dict(pair for program in programs for pair in program.settings.sectors)
-        market = SyntheticMarket(symbols, calendar, seed=feed.seed, start=feed.start, delay=feed.delay, sectors=sectors)
+        market = SyntheticMarket(symbols, calendar, seed=feed.seed, start=feed.start, delay=feed.delay)
         return market, market.vix
     bars = FilesBars(Path(feed.bars), symbols, calendar, rate=feed.rate, delay=feed.delay)
     return bars, VixFile(Path(feed.vix)) if feed.vix else NoMacro()

@@ -148,7 +148,7 @@ def account(of: Frame, **fields: Any) -> Account:
     qty = np.array([float(value) for value in exact])
     average = fields.pop("average_price", 100.0)
     defaults: dict[str, Any] = {
-        "readable": True, "equity": 100_000.0, "cash": 100_000.0, "buying_power": 200_000.0, "flows": 0.0, "qty": qty,
+        "readable": True, "equity": 100_000.0, "cash": 100_000.0, "buying_power": 200_000.0, "flows": 0.0, "others": 0.0, "qty": qty,
         "average_price": np.where(qty != 0, average, np.nan), "exact": exact, "external": np.zeros(of.symbols, dtype=bool),
         "working": (), "fills": (), "results": (),
     }  # fmt: skip
@@ -260,7 +260,7 @@ class Broker:
         average = np.array([self.average.get(symbol, math.nan) for symbol in names])
         return locked(
             Account(
-                readable=True, equity=equity, cash=self.cash, buying_power=max(2 * equity, 0.0), flows=0.0, qty=qty,
+                readable=True, equity=equity, cash=self.cash, buying_power=max(2 * equity, 0.0), flows=0.0, others=0.0, qty=qty,
                 average_price=average, exact=exact, external=np.zeros(len(names), dtype=bool), working=working, fills=fills,
                 results=self.results,
             )

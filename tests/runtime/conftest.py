@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -33,7 +34,10 @@ class Rig:
         decisions = calendar.decision_times(clock.start, clock.end, 0).tolist()
         self.times = ReplayTimes(decisions, 60, threading.Event())
         first = calendar.times(decisions[0] - 1).open_at
-        worlds, progress = begin(self.setting, compiled.programs, first)
+        with ExitStack() as undo:
+            undo.callback(self.opened.close)
+            worlds, progress = begin(self.setting, compiled.programs, first)
+            undo.pop_all()
         self.runtime = Runtime(self.opened.edges, worlds, RunSettings("demo", "paper", snapshot_every=26), progress)
         note(self.runtime, self.setting)
         self.runtime.complete(progress.last)

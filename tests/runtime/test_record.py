@@ -27,7 +27,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Runtime, lis
     assert compiled.deployment is not None
     deployment = effective(compiled.deployment, ROOT, start="", end="", dry=False)
     opened = open_all(deployment, compiled.programs)
-    setting = Setting(opened.edges, opened.calendar, 0, 60, program_to_json, program_from_json)
+    setting = Setting(opened.edges, opened.calendar, 0, 60, "paper", program_to_json, program_from_json)
     decisions = opened.calendar.decision_times(deployment.clock.start, deployment.clock.end, 0)[:52].tolist()
     worlds, progress = begin(setting, compiled.programs, decisions[0] - 900)
     runtime = Runtime(opened.edges, worlds, RunSettings("demo", "paper"), progress)

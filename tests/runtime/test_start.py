@@ -15,6 +15,8 @@ from qmtl.engine.execution.book import Book
 from qmtl.engine.journal.digest import digest
 from qmtl.engine.net import Netted
 from qmtl.engine.ports import Reply
+from qmtl.engine.reasons import Reason
+from qmtl.engine.record import resume_entry
 
 Open = Callable[..., Rig]
 
@@ -175,6 +177,131 @@ def test_a_held_symbol_cannot_leave_the_universe(rig: Open, texts: Path) -> None
     world.write_text(f"version: 1\nworld: us_core\ncalendar: XNYS\nuniverse: [{', '.join(kept)}]\nbars: [15m, 60m]\nallowlist: all\n"
                      "regime: {source: heuristic, heuristic: us_heuristic}\nchains:\n  - {name: neutral, otherwise: true, strategies: [roc_momentum], exposure: 65%}\n"
                      "exchange: alpaca_us_equity\n")  # fmt: skip
-    with pytest.raises(StateError, match="takes out of its universe"):
+    with pytest.raises(StateError, match="the edit takes it out of its universe"):
         run.reload()
     assert run.tick(1)[-1].ticks[0].frame.program.program_id == tick.frame.program.program_id
+
+
+def test_a_symbol_with_an_order_working_cannot_leave_the_universe(rig: Open, texts: Path) -> None:
+    run = rig("out")
+    while not run.runtime.progress.book.orders:
+        tick = run.tick(1)[-1].ticks[0]
+    symbol = run.runtime.progress.book.orders[0].order.symbol
+    kept = [s for s in tick.frame.names.symbols if s != symbol]
+    (texts / "worlds" / "us_core.yaml").write_text(SMALL.format(", ".join(kept)))
+    with pytest.raises(StateError, match=symbol):
+        run.reload()
+    run.tick(3)
+
+
+SMALL = """\
+version: 1
+world: us_core
+calendar: XNYS
+universe: [{}]
+bars: [15m, 60m]
+allowlist: all
+regime: {{source: heuristic, heuristic: us_heuristic}}
+chains:
+  - {{name: neutral, otherwise: true, strategies: [roc_momentum], exposure: 65%}}
+exchange: alpaca_us_equity
+"""
+
+
+def test_another_account_than_the_journals_is_refused(rig: Open, tmp_path: Path) -> None:
+    run = rig("out")
+    run.tick(30)
+    run.stop()
+    for file in (tmp_path / "out").glob("paper.db*"):
+        file.unlink()
+    with pytest.raises(StateError, match="it is another account"):
+        rig("out")
+
+
+def test_an_account_with_orders_that_the_journal_does_not_know_is_refused(rig: Open, tmp_path: Path) -> None:
+    run = rig("out")
+    run.tick(30)
+    run.stop()
+    for file in (tmp_path / "out").glob("journal.db*"):
+        file.unlink()
+    with pytest.raises(StateError, match="orders of ours that the journal does not know"):
+        rig("out")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("seed: 7", "seed: 8", "was fed by"),
+        ("interval: 60s", "interval: 30s", "ticks every 60 s"),
+        ("mode: paper", "mode: dry", "is of a paper run"),
+    ],
+)
+def test_going_on_with_another_feed_clock_or_mode_is_refused(
+    old: str, new: str, message: str, rig: Open, texts: Path
+) -> None:
+    run = rig("out")
+    run.tick(5)
+    run.stop()
+    edit(texts, old, new, "demo.yaml")
+    with pytest.raises(StateError, match=message):
+        rig("out")
+
+
+def test_a_world_that_is_renamed_or_taken_out_while_it_holds_something_is_refused(rig: Open, texts: Path) -> None:
+    run = rig("out")
+    run.tick(30)
+    assert run.runtime.progress.book.ledger
+    run.stop()
+    edit(texts, "world: us_core", "world: us_renamed")
+    with pytest.raises(StateError, match="us_renamed is new"):
+        rig("out")
+    edit(texts, "worlds: [worlds/us_core.yaml]", "worlds: [worlds/tail_hedge.qmtl]", "demo.yaml")
+    with pytest.raises(StateError, match="no world has it in its universe"):
+        rig("out")
+
+
+@pytest.fixture
+def both(texts: Path) -> None:
+    """The demo with both shipped worlds on one account."""
+    edit(texts, "worlds: [worlds/us_core.yaml]", "worlds: [worlds/us_core.yaml, worlds/tail_hedge.qmtl]", "demo.yaml")
+
+
+@pytest.mark.usefixtures("both")
+def test_two_worlds_stop_and_go_on_as_one_run(rig: Open, tmp_path: Path) -> None:
+    whole = rig("whole")
+    whole.tick(60)
+    whole.stop()
+    part = rig("part")
+    part.tick(33)
+    part.crash()
+    part = rig("part")
+    part.tick(27)
+    part.stop()
+    assert digest(tmp_path / "part" / "journal.db") == digest(tmp_path / "whole" / "journal.db")
+
+
+@pytest.mark.usefixtures("both")
+def test_a_worlds_loss_limit_counts_its_own_losses_only(rig: Open) -> None:
+    run = rig("out")
+    reports = run.tick(120)
+    first = float(reports[0].snapshot.equity)
+    for report in reports[1:]:
+        parts = [tick.load.equity - tick.account.others - first for tick in report.ticks]
+        # what the worlds won or lost is what the account did
+        assert sum(parts) == pytest.approx(float(report.snapshot.equity) - first, abs=0.05)
+    assert any(abs(tick.account.others) > 1 for report in reports for tick in report.ticks)
+
+
+def test_a_lifted_kill_counts_from_the_next_reading(rig: Open) -> None:
+    run = rig("out")
+    run.tick(10)
+    world = run.runtime.worlds[0]
+    world.state = replace(world.state, kill=np.array(int(Reason.KILL_DAY), dtype=np.uint8))
+    killed = run.tick(2)[-1].ticks[0]
+    assert killed.gate.kill
+    run.runtime.edges.journal.append([resume_entry("us_core", run.runtime.progress.last, "me", "a test")])
+    run.stop()
+    again = rig("out")
+    tick = again.tick(1)[-1].ticks[0]
+    assert not tick.gate.kill
+    assert tick.gate.day_level == pytest.approx(tick.load.equity)

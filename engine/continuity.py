@@ -1,0 +1,85 @@
+"""May this run go on where the journal stands? What must agree between journal, broker, feed and text before a start.
+
+In: the stored facts of the last tick and what was opened now. Out: nothing, or StateError that says what differs and the
+way out. A run that goes on with the wrong account, feed or worlds would orphan positions or trade them twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+
+from qmtl.dsl.program import Program
+
+from .errors import StateError
+from .execution.book import Book
+from .orders import PREFIX
+from .ports import BarFeed, Broker
+from .record import FeedIdentity, LastTick
+
+_AFRESH = "use another --out, or --fresh, which moves the old folder aside"
+
+
+def check_feed(stored: FeedIdentity | None, feed: BarFeed, interval: int) -> None:
+    """The same data and the same clock; the columns may change with the text."""
+    if stored is None:
+        return
+    if stored.source != feed.source:
+        raise StateError(f"the journal was fed by {stored.source}, and the feed is now {feed.source}", _AFRESH)
+    if stored.interval != interval:
+        raise StateError(f"the journal ticks every {stored.interval} s, and the clock says {interval} s", _AFRESH)
+
+
+def check_mode(stored: str, mode: str) -> None:
+    """A dry run decides from positions that its orders never reach; mixing it with another would spoil both."""
+    if stored != mode:
+        raise StateError(f"the journal is of a {stored} run, and this is a {mode} run", _AFRESH)
+
+
+def check_new_account(broker: Broker) -> None:
+    """A journal without ticks needs an account without orders of ours."""
+    if any(event.client_order_id.startswith(PREFIX) for event in broker.events(0)):
+        raise StateError(
+            "the account has orders of ours that the journal does not know", f"restore the journal; or {_AFRESH}"
+        )
+
+
+def check_account(broker: Broker, book: Book, now: int) -> None:
+    """The account is the one the journal knows: as many events, and at least our own quantities explained."""
+    snapshot = broker.snapshot(now)
+    if snapshot.last_seq < book.last_seq:
+        raise StateError(
+            f"the account has {snapshot.last_seq} events, and the journal heard {book.last_seq}: it is another account",
+            f"restore the account's file; or {_AFRESH}",
+        )
+    if snapshot.last_seq == book.last_seq:
+        held = {position.symbol: position.qty for position in snapshot.positions}
+        for symbol, qty in book.ledger:
+            if held.get(symbol, Decimal(0)) != qty:
+                raise StateError(f"the journal holds {qty} {symbol}, the account {held.get(symbol, 0)}", _AFRESH)
+
+
+def check_worlds(programs: Sequence[Program], stored: Mapping[str, LastTick], book: Book) -> None:
+    """Every position, order and kill of the journal still has its world."""
+    names = {program.settings.world for program in programs}
+    owner = {symbol: p.settings.world for p in programs for symbol in p.settings.universe}
+    for symbol in busy(book):
+        if symbol not in owner:
+            raise StateError(
+                f"{symbol} is held or has an order working, and no world has it in its universe",
+                "put the symbol or its world back until it is flat",
+            )
+        if owner[symbol] not in stored:
+            raise StateError(
+                f"{symbol} is held, and world {owner[symbol]} is new: its owner, stops and loss limits would be lost",
+                "keep the world's name until the symbol is flat",
+            )
+    for name, last in stored.items():
+        if name not in names and int(last.state.kill):
+            raise StateError(f"world {name} is killed and is no longer there", "resume it first, then take it out")
+
+
+def busy(book: Book) -> tuple[str, ...]:
+    """Symbols with a position or a working order of ours, sorted."""
+    symbols: Iterable[str] = (*(symbol for symbol, _ in book.ledger), *(t.order.symbol for t in book.orders))
+    return tuple(sorted(set(symbols)))
