@@ -52,6 +52,7 @@ class TickSummary:
     position_policy_by_symbol: tuple[tuple[str, str], ...]
     market_phase: str
     chain_by_symbol: tuple[tuple[str, str], ...]
+    world: str
     program_id: str
     tick: int
     latency: float

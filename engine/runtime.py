@@ -105,6 +105,7 @@ class TickReport:
     replies: tuple[Reply, ...]
     snapshot: BrokerSnapshot | None
     source: str
+    mode: str
     seconds: float
 
 
@@ -149,7 +150,9 @@ class Runtime:
         sent = self._send(netted, after, now)
         self._advance(now, after, sent, netted, decision=bool(rows))
         seconds = time.monotonic() - began
-        return TickReport(now, number, bool(rows), tuple(ticks), netted, changes, sent, snapshot, source, seconds)
+        return TickReport(
+            now, number, bool(rows), tuple(ticks), netted, changes, sent, snapshot, source, self.settings.mode, seconds
+        )
 
     def complete(self, now: int) -> None:
         """Finish the last tick of an earlier run: orders that were journaled and whose answers are not known are looked

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from .market import Fill, OrderResult
+from .net import Denied
 from .orders import Order
 from .ports import Reply
 from .projections import OrderEvent, TickSummary
@@ -62,7 +63,7 @@ def symbol_views(tick: Tick) -> tuple[SymbolView, ...]:
             status=status[i],
             p=(p[i][0], p[i][1], p[i][2], p[i][3]),
             chain=chains[i],
-            strategy=selected[i],
+            strategy=owners[i] or (selected[i] if tick.orders.target[i] else ""),
             owner=owners[i],
             target=float(tick.orders.target[i]),
             held=float(tick.load.current[i]),
@@ -95,6 +96,7 @@ def summary_of(report: TickReport, tick: Tick, mode: str) -> TickSummary:
         position_policy_by_symbol=tuple(zip(symbols, policy_labels(tick), strict=True)),
         market_phase=market_phase(tick),
         chain_by_symbol=tuple(zip(symbols, chain_names(tick), strict=True)),
+        world=tick.frame.program.settings.world,
         program_id=tick.frame.program.program_id,
         tick=report.number,
         latency=report.seconds * 1e3,
@@ -110,11 +112,14 @@ def action_of(report: TickReport) -> str:
     return "decided" if report.decision else "followed_up"
 
 
-def state_of(tick: Tick) -> Mapping[str, Any]:
-    """The world's part of state.json: what is held and wanted, and why."""
+def state_of(report: TickReport) -> Mapping[str, Any]:
+    """The worlds' part of state.json: what is held and wanted, and why."""
+    return {"worlds": {tick.frame.program.settings.world: _world_state(tick) for tick in report.ticks}}
+
+
+def _world_state(tick: Tick) -> Mapping[str, Any]:
     shown = (v for v in symbol_views(tick) if v.target or v.held or v.order)
     return {
-        "world": tick.frame.program.settings.world,
         "kill": Reason(tick.gate.why).code if tick.gate.kill else "",
         "positions": {
             v.symbol: {"held": v.held, "target": v.target, "owner": v.owner, "chain": v.chain, "why": v.why}
@@ -124,7 +129,8 @@ def state_of(tick: Tick) -> Mapping[str, Any]:
 
 
 def events_of(report: TickReport) -> tuple[OrderEvent, ...]:
-    """Lines of live_log_events.csv: answers to this tick's orders, fills heard, ends of orders."""
+    """Lines of live_log_events.csv: answers to this tick's orders (none in a dry run), orders we refused ourselves, fills
+    heard, ends of orders that had been accepted."""
     orders = {order.client_order_id: order for order in report.netted.orders}
     chains = {s: c for tick in report.ticks for s, c in zip(tick.frame.names.symbols, chain_names(tick), strict=True)}
     lines = [_filled(fill, report, chains) for fill in report.changes.fills]
@@ -134,10 +140,34 @@ def events_of(report: TickReport) -> tuple[OrderEvent, ...]:
         for reply in report.replies
         if reply.client_order_id in orders
     ]
+    if report.mode == "dry":
+        dry = (Reply(order.client_order_id, "DRY", 0, "dry", "") for order in report.netted.orders)
+        lines += [_answered(reply, orders[reply.client_order_id], report, chains) for reply in dry]
+    lines += [_denied(denied, report, chains) for denied in report.netted.denied if not denied.sent]
     return tuple(lines)
 
 
-_ENDS = {"CANCELED", "REJECTED", "EXPIRED", "EXPIRED_UNSENT"}
+#: a refusal has its line from the answer that said so
+_ENDS = {"CANCELED", "EXPIRED", "EXPIRED_UNSENT"}
+
+
+def _denied(denied: Denied, report: TickReport, chains: Mapping[str, str]) -> OrderEvent:
+    return OrderEvent(
+        time=report.now,
+        symbol=denied.symbol,
+        side="buy" if denied.qty > 0 else "sell",
+        qty=abs(denied.qty),
+        success=False,
+        status_code=0,
+        error_type="denied",
+        latency_ms=0.0,
+        order_id="",
+        chain_name=chains.get(denied.symbol, ""),
+        client_order_id=denied.client_order_id,
+        world="",
+        strategy="",
+        reason=f"{denied.leg}: {denied.reason} {denied.detail}".strip(),
+    )
 
 
 def _filled(fill: Fill, report: TickReport, chains: Mapping[str, str]) -> OrderEvent:

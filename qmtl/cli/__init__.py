@@ -25,7 +25,8 @@ COMMANDS: Final = {
     "validate": ("validate", "validate", "Check worlds, strategies and deployments."),
     "show": ("show", "show", "Effective values per (symbol, strategy) and where they come from."),
     "graph": ("graph", "graph", "The compiled stage graph as mermaid, dot or json."),
-    "journal": ("journal", "journal", "Read a journal: digest, orders, ticks."),
+    "journal": ("journal", "journal", "The digest of a journal: equal runs have equal digests."),
+    "resume": ("resume", "resume", "Lift the kill of a stopped run; who and why are journaled."),
 }
 
 
@@ -61,7 +62,13 @@ def main() -> None:
     """Entry point: runs the command line; a bug in qmtl ends with exit code 70 and a report file, never a traceback."""
     sys.excepthook = _bug
     try:
-        cli.main(prog_name="qmtl")
+        code = cli.main(prog_name="qmtl", standalone_mode=False)
+        sys.exit(code if isinstance(code, int) else 0)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        sys.exit(130)
     except BrokenPipeError:
         # the reader of a pipe went away (head, less): not an error, and nothing more can be printed
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
 import click
 
 from qmtl.engine.errors import QmtlError
 
+from .exits import leave
+
 
 @click.group()
 def journal() -> None:
-    """Read a journal: what was decided, and its digest."""
+    """Read a journal: its digest."""
 
 
 @journal.command()
@@ -26,10 +27,7 @@ def digest(path: Path, as_json: bool) -> None:
     try:
         found = summary(path / "journal.db" if path.is_dir() else path)
     except QmtlError as error:
-        click.echo(f"error: {error}", err=True)
-        if error.hint:
-            click.echo(f"  = help: {error.hint}", err=True)
-        sys.exit(1)
+        leave(error)
     if as_json:
         streams = {s.stream: {"entries": s.entries, "digest": s.sha256} for s in found.streams}
         click.echo(json.dumps({"digest": found.sha256, "streams": streams}))

@@ -9,14 +9,14 @@ from __future__ import annotations
 from contextlib import ExitStack
 from dataclasses import replace
 
-from qmtl.dsl.codec import program_from_json, program_to_json
+from qmtl.dsl.codec import program_to_json
 from qmtl.dsl.model import Deployment
 from qmtl.dsl.program import Program
 from qmtl.engine.errors import QmtlError
 from qmtl.engine.runtime import Runtime
 from qmtl.engine.start import Setting, note, swap
 
-from .wiring import Opened, open_broker, open_feed, universe
+from .wiring import Opened, open_broker, open_feed, stored_program, universe
 
 
 def setting_of(deployment: Deployment, opened: Opened) -> Setting:
@@ -28,7 +28,7 @@ def setting_of(deployment: Deployment, opened: Opened) -> Setting:
         deployment.clock.interval,
         deployment.mode,
         program_to_json,
-        program_from_json,
+        stored_program,
     )
 
 

@@ -23,20 +23,21 @@ from qmtl.dsl.diagnostics import has_errors
 from qmtl.dsl.model import Deployment
 from qmtl.dsl.program import Program
 from qmtl.dsl.render import render_text
-from qmtl.engine.errors import JournalError, LockedError, QmtlError
+from qmtl.engine.errors import JournalError, QmtlError
+from qmtl.engine.killswitch import MANUAL
 from qmtl.engine.lock import hold
 from qmtl.engine.projections import Projections
+from qmtl.engine.reasons import Reason
 from qmtl.engine.runtime import RunSettings, Runtime, TickReport
 from qmtl.engine.start import begin, note
 from qmtl.engine.ticks import ReplayTimes, TickTimes, WallTimes, grid
 from qmtl.engine.views import chain_counts, events_of, state_of, summary_of
 
+from .exits import EXIT_DATA, leave
 from .live import Display, display, stamp
 from .reload import setting_of, swap_all
 from .watch import Watch
 from .wiring import JOURNAL, Opened, effective, given, open_all
-
-EXIT_DATA, EXIT_STORAGE, EXIT_LOCKED = 1, 74, 75
 
 
 @click.command()
@@ -76,16 +77,7 @@ def run(config: Path, once: bool, ticks: int | None, dry: bool, fresh: bool, qui
         session = Session(deployment, Watch.on(config, compiled, paths), display(quiet=quiet), 1 if once else ticks)
         session.run(compiled.programs)
     except QmtlError as error:
-        click.echo(f"error: {error}", err=True)
-        if error.hint:
-            click.echo(f"  = help: {error.hint}", err=True)
-        sys.exit(_exit_code(error))
-
-
-def _exit_code(error: QmtlError) -> int:
-    if isinstance(error, LockedError):
-        return EXIT_LOCKED
-    return EXIT_STORAGE if isinstance(error, JournalError) else EXIT_DATA
+        leave(error)
 
 
 def _move_aside(out: Path) -> None:
@@ -196,13 +188,27 @@ class Session:
             self._reload(runtime, opened)
             report = runtime.tick(now)
             self.tally.add(report)
+            self._tell_kills(report)
             self._project(report, projections)
             self.shown.show(report, _done(times, now), times.total)
             opened.journal.idle()
 
-    def _project(self, report: TickReport, projections: Projections) -> None:
+    def _tell_kills(self, report: TickReport) -> None:
+        """Say when a kill fires, and the way out: nothing else may hide it."""
         for tick in report.ticks:
-            projections.tick(summary_of(report, tick, self.deployment.mode), state_of(tick))
+            if tick.gate.fired and tick.gate.kill:
+                name, code = tick.frame.program.settings.world, Reason(tick.gate.kill).code
+                way = (
+                    "lift it with `qmtl resume` when you know why"
+                    if tick.gate.kill in MANUAL
+                    else "it recovers by itself"
+                )
+                self.shown.say(f"{stamp(report.now)} world {name} is killed: {code}; only exits from now on, {way}")
+
+    def _project(self, report: TickReport, projections: Projections) -> None:
+        state = state_of(report)
+        for tick in report.ticks:
+            projections.tick(summary_of(report, tick, self.deployment.mode), state)
         for event in events_of(report):
             projections.event(event)
         projections.flush()
@@ -262,6 +268,9 @@ class Session:
         tally, out = self.tally, self.deployment.out
         chains = ", ".join(f"{name} {count}" for name, count in tally.chains.most_common())
         state = "stopped; start again to continue" if self.stopped.is_set() else "finished"
+        if not tally.ticks:
+            self.shown.say(f"{state}: nothing left to replay; use --fresh to start anew, or another --end or --out")
+            return
         self.shown.say(
             f"\n{state}: {tally.ticks} ticks ({tally.decisions} decisions) in {tally.seconds:.1f} s, {tally.orders} orders,"
             f" {tally.fills} fills, {tally.denied} denied\n"

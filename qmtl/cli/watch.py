@@ -52,6 +52,7 @@ class Watch:
         again = compile_deployment(self.path, self.given)
         # a broken edit may name fewer files; what was watched before stays watched
         files = tuple(dict.fromkeys((*again.files, *self.compiled.files)))
-        self.seen = signature(files)
+        # an edit made while this one was compiled must be seen next time
+        self.seen = now if set(files) == set(self.compiled.files) else signature(files)
         self.compiled = replace(again, files=files)
         return self.compiled

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+from qmtl.dsl.codec import ProgramFormatError, program_from_json
 from qmtl.dsl.model import Deployment, FilesFeed, SyntheticFeed
 from qmtl.dsl.program import Program
 from qmtl.engine.adapters.files import FilesBars
@@ -16,7 +17,7 @@ from qmtl.engine.adapters.paper import PaperAccount
 from qmtl.engine.adapters.synthetic import SyntheticMarket
 from qmtl.engine.adapters.vixfile import NoMacro, VixFile
 from qmtl.engine.calendar import SessionCalendar
-from qmtl.engine.errors import DataError, JournalError
+from qmtl.engine.errors import DataError, JournalError, StateError
 from qmtl.engine.journal.sqlite import SqliteJournal
 from qmtl.engine.lock import RunLock, lock_account
 from qmtl.engine.ports import BarFeed, MacroFeed
@@ -83,6 +84,17 @@ class Opened:
         self.broker.close()
         self.journal.close()
         self.lock.release()
+
+
+def stored_program(data: bytes) -> Program:
+    """A journaled program; StateError when another version of qmtl wrote it in a form that this one cannot read."""
+    try:
+        return program_from_json(data)
+    except ProgramFormatError as error:
+        raise StateError(
+            f"the journal holds a program that this version cannot read: {error}",
+            "go on with the version that wrote it; or use another --out, or --fresh",
+        ) from error
 
 
 def universe(programs: Sequence[Program]) -> tuple[str, ...]:

@@ -29,6 +29,7 @@ TICK = TickSummary(
     position_policy_by_symbol=(("SPY", "normal"), ("QQQ", "legacy_hold/owner_mismatch")),
     market_phase="regular",
     chain_by_symbol=(("SPY", "trend"), ("QQQ", "chop")),
+    world="us_core",
     program_id="ab12",
     tick=1,
     latency=3.25,
@@ -61,7 +62,7 @@ def test_columns_are_those_of_the_published_logs_then_ours(tmp_path: Path) -> No
     assert (tmp_path / TICKS).read_text() == (
         "time,mode,action,equity,chain_name,active_strategies,regime_source,regime_confidence,allowlist_hit_rate,"
         "disabled_symbol_count,churn_blocked_side_cooldown,position_policy_by_symbol,market_phase,"
-        "chain_by_symbol,program_id,tick,latency\n"
+        "chain_by_symbol,world,program_id,tick,latency\n"
     )
     assert (tmp_path / EVENTS).read_text() == (
         "time,symbol,side,qty,success,status_code,error_type,latency_ms,order_id,chain_name,"
@@ -77,7 +78,7 @@ def test_lines_as_people_read_them(tmp_path: Path) -> None:
     assert (tmp_path / TICKS).read_text().splitlines()[1] == (
         "2025-11-28T14:30:00Z,paper,traded,100000.5,trend,roc_momentum;atr_ratchet,heuristic,0.75,1.0,0,2,"
         '"{""SPY"":""normal"",""QQQ"":""legacy_hold/owner_mismatch""}",regular,'
-        '"{""SPY"":""trend"",""QQQ"":""chop""}",ab12,1,3.25'
+        '"{""SPY"":""trend"",""QQQ"":""chop""}",us_core,ab12,1,3.25'
     )
     assert (tmp_path / EVENTS).read_text().splitlines()[1] == (
         '2025-11-28T14:30:00Z,SPY,buy,10,true,200,,1.5,7,trend,q1-abc,us_core,roc_momentum,"two lines, one comma"'
