@@ -6,7 +6,6 @@ In: `net` builds orders. Out: the journal stores them as intents before a broker
 
 from __future__ import annotations
 
-import base64
 import hashlib
 from dataclasses import dataclass
 from decimal import Decimal
@@ -15,6 +14,8 @@ from typing import Literal
 
 FORMAT = "qmtl.order.v1"
 PREFIX = "q1-"
+_ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
+_PAIRS = tuple(first + second for first in _ALPHABET for second in _ALPHABET)
 
 
 class OrderState(StrEnum):
@@ -92,4 +93,5 @@ def client_order_id(account: str, epoch: int, symbol: str, leg: str, attempt: in
     text, so that a replay or a second runner collides instead of doubling."""
     text = "\n".join((account, "tick", str(epoch), symbol, leg, str(attempt)))
     digest = hashlib.blake2b(text.encode(), digest_size=16).digest()
-    return PREFIX + base64.b32encode(digest).decode().rstrip("=").lower()
+    bits = int.from_bytes(digest, "big") << 2  # 130 bits are 26 letters, as base32 pads them
+    return PREFIX + "".join([_PAIRS[bits >> shift & 1023] for shift in range(120, -1, -10)])

@@ -36,7 +36,7 @@ from .net import Denied, Netted
 from .orders import Order, OrderState
 from .ports import BrokerEvent, BrokerSnapshot, Journal, LogEntry, Reply
 from .state import DecideState
-from .tick import Gate, Tick, columns
+from .tick import RECORDS, Gate, Tick, columns
 
 Column = NDArray[Any]
 
@@ -154,6 +154,25 @@ SAME = {
     **{f"gate.{name}": f"state.{name}" for name in _GATED},
 }
 
+#: stage columns of bools [S] and of reason codes [S], in the order of `tick.columns`: a matrix each, `flags` and `reasons`
+FLAGS = (
+    "load.held",
+    "freshness.active",
+    "regime.known",
+    "regime.neutral",
+    "chain.certain",
+    "allowlist.disabled",
+    "allowlist.enabled",
+    "signals.owner_known",
+    "select.exit_only",
+    "target.may_enter",
+    "target.protective",
+    "policy.protective",
+    "orders.closing",
+    "risk.alert",
+)
+REASONS = tuple(f"{name}.reason" for name in RECORDS if name != "gate")
+
 #: columns of `Account` that are journaled as "account.*"
 ACCOUNT = ("qty", "average_price", "external")
 
@@ -232,11 +251,26 @@ def _inexact(tick: Tick) -> tuple[tuple[str, Decimal], ...]:
     )
 
 
+def _sorted_columns(tick: Tick) -> tuple[list[Column], list[Column], dict[str, Column]]:
+    """A tick's own columns: bools and reason codes, which are stored as one matrix each, and the rest by name."""
+    flags, reasons, others = [], [], {}
+    for name, column in columns(tick):
+        if name in FLAGS:
+            flags.append(column)
+        elif name in REASONS:
+            reasons.append(column)
+        elif name not in SAME:
+            others[name] = column
+    return flags, reasons, others
+
+
 def tick_columns(tick: Tick) -> dict[str, Column]:
     """Everything of a tick that is an array: inputs, every stage's columns, the next state. `SAME` are left out."""
     held = {f"market.{name}": getattr(tick.market, name) for name in MARKET}
     held |= {f"account.{name}": getattr(tick.account, name) for name in ACCOUNT}
-    held |= {name: column for name, column in columns(tick) if name not in SAME}
+    flags, reasons, others = _sorted_columns(tick)
+    held |= others
+    held["flags"], held["reasons"] = np.array(flags), np.array(reasons)
     held |= {f"{STATE}{field.name}": getattr(tick.after, field.name) for field in fields(tick.after)}
     return held
 
@@ -327,7 +361,10 @@ def _standing(journal: Journal, world: str, epoch: int) -> codec.Record:
 
 def stored_columns(record: codec.Record) -> dict[str, Column]:
     """All columns of a stored tick under the names of their stages."""
-    return {**record.columns, **{name: record.columns[other] for name, other in SAME.items()}}
+    held = dict(record.columns)
+    for names, matrix in ((FLAGS, held.pop("flags")), (REASONS, held.pop("reasons"))):
+        held |= dict(zip(names, matrix, strict=True))
+    return {**held, **{name: record.columns[other] for name, other in SAME.items()}}
 
 
 def read_rows(journal: Journal, after: int) -> Iterator[BarRow]:

@@ -205,8 +205,8 @@ class Runtime:
         universes = [world.frame.program.settings.universe for world in self.worlds]
         won = profits(universes, [market.mark for market in markets], book) if len(self.worlds) > 1 else [0.0]
         ticks = []
-        for world, market, universe, own in zip(self.worlds, markets, universes, won, strict=True):
-            account = world_account(universe, snapshot, book, changes, others=sum(won) - own)
+        for world, market, own in zip(self.worlds, markets, won, strict=True):
+            account = world_account(world.frame.index, snapshot, book, changes, others=sum(won) - own)
             world.state, tick = decide(world.frame, world.state, market, account, now)
             ticks.append(tick)
         return ticks

@@ -6,7 +6,7 @@ external: never traded, and entries in its symbol are blocked (R10).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
 import numpy as np
@@ -35,14 +35,14 @@ def profits(universes: Sequence[tuple[str, ...]], marks: Sequence[Floats], book:
 
 
 def world_account(
-    universe: tuple[str, ...], snapshot: BrokerSnapshot | None, book: Book, changes: Changes, others: float = 0.0
+    column: Mapping[str, int], snapshot: BrokerSnapshot | None, book: Book, changes: Changes, others: float = 0.0
 ) -> Account:
-    """Columns over the universe; `snapshot` None = positions could not be read, which is not the same as flat (R11)."""
-    column = {symbol: i for i, symbol in enumerate(universe)}
-    qty = np.zeros(len(universe))
-    average = np.full(len(universe), np.nan)
-    exact = [ZERO] * len(universe)
-    external = np.zeros(len(universe), bool)
+    """Columns over the universe (`column`: symbol -> index); `snapshot` None = positions could not be read, which is not the same as flat (R11)."""
+    width = len(column)
+    qty = np.zeros(width)
+    average = np.full(width, np.nan)
+    exact = [ZERO] * width
+    external = np.zeros(width, bool)
     ours = dict(book.ledger)
     for position in snapshot.positions if snapshot else ():
         i = column.get(position.symbol)

@@ -110,7 +110,8 @@ def apply(book: Book, replies: Sequence[Reply], events: Sequence[BrokerEvent], i
             error = "business" if event.kind == "rejected" else ""
             results.append(_result(after.order, after.state, error, event.detail))
     left = tuple(tracked for tracked in known.values() if tracked.state not in TERMINAL)
-    return settled(replace(book, orders=left, last_seq=last), traded), Changes(tuple(fills), tuple(results))
+    kept = replace(book, orders=left, last_seq=last)
+    return settled(kept, traded) if traded else kept, Changes(tuple(fills), tuple(results))
 
 
 def settled(book: Book, traded: Iterable[BrokerEvent]) -> Book:

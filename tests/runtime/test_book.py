@@ -130,13 +130,13 @@ def snapshot(*positions: Position) -> BrokerSnapshot:
 def test_r10_a_position_that_our_fills_do_not_explain_is_external() -> None:
     held = books.Book(ledger=(("SPY", Decimal(10)),))
     truth = snapshot(Position("SPY", Decimal(10), Decimal(99)), Position("QQQ", Decimal(5), Decimal(50)))
-    account = world_account(("QQQ", "SPY"), truth, held, books.Changes((), ()))
+    account = world_account({"QQQ": 0, "SPY": 1}, truth, held, books.Changes((), ()))
     assert account.external.tolist() == [True, False]
     assert account.exact == (Decimal(5), Decimal(10))
 
 
 def test_r11_positions_that_cannot_be_read_are_not_flat() -> None:
-    account = world_account(("SPY",), None, books.Book(), books.Changes((), ()))
+    account = world_account({"SPY": 0}, None, books.Book(), books.Changes((), ()))
     assert not account.readable
     assert np.isnan(account.equity)
 

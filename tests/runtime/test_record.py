@@ -12,7 +12,7 @@ from qmtl.cli.wiring import effective, open_all
 from qmtl.dsl.codec import program_from_json, program_to_json
 from qmtl.dsl.compile import compile_deployment
 from qmtl.engine.journal import codec
-from qmtl.engine.record import SAME, last_tick, stored_columns, tick_stream
+from qmtl.engine.record import FLAGS, REASONS, SAME, last_tick, stored_columns, tick_stream
 from qmtl.engine.runtime import RunSettings, Runtime, TickReport
 from qmtl.engine.start import Setting, begin, note
 from qmtl.engine.tick import columns
@@ -78,3 +78,11 @@ def test_the_last_tick_gives_the_state_to_go_on_from(run: tuple[Runtime, list[Ti
 def test_orders_fills_and_chains_happened_at_all(run: tuple[Runtime, list[TickReport]]) -> None:
     assert sum(len(report.netted.orders) for report in run[1]) > 5
     assert sum(len(report.changes.fills) for report in run[1]) > 5
+
+
+def test_the_matrices_hold_exactly_the_columns_of_their_kind_in_order(run: tuple[Runtime, list[TickReport]]) -> None:
+    (tick,) = run[1][-1].ticks
+    symbols = len(tick.frame.names.symbols)
+    own = [(name, column) for name, column in columns(tick) if name not in SAME]
+    assert [name for name, column in own if column.dtype == bool and column.shape == (symbols,)] == list(FLAGS)
+    assert [name for name, _ in own if name.endswith(".reason")] == list(REASONS)
