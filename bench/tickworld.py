@@ -128,7 +128,7 @@ def feed(symbols: tuple[str, ...], calendar: SessionCalendar) -> MemoryFeed:
 
 def program(folder: Path, symbols: tuple[str, ...]) -> Program:
     """The bench world, compiled from text like any other."""
-    cap = max(0.002, 16 / len(symbols))
+    cap = max(0.002, 22 / len(symbols))
     text = WORLD.format(symbols=", ".join(symbols), small=f"{cap / 8:.4%}", half=f"{cap / 2:.4%}", cap=f"{cap:.4%}")
     (folder / "bench.yaml").write_text(text)
     (folder / "venue.yaml").write_text(VENUE)

@@ -25,13 +25,13 @@ from ..ports import LogEntry, StoredEntry
 #: "qmtl" in ASCII: marks the file as ours
 APPLICATION_ID = 0x716D746C
 FORMAT = 1
-#: pages of 8 KiB in the write-ahead log after which `idle` and `append` move them into the file
-IDLE_PAGES = 1_000
-MOST_PAGES = 4_000
+#: pages of 16 KiB in the write-ahead log after which `idle` and `append` move them into the file
+IDLE_PAGES = 500
+MOST_PAGES = 2_000
 _CHUNK = 64
 
 _SCHEMA = f"""
-PRAGMA page_size = 8192;
+PRAGMA page_size = 16384;
 PRAGMA application_id = {APPLICATION_ID};
 PRAGMA user_version = {FORMAT};
 CREATE TABLE entries (
@@ -88,7 +88,7 @@ class SqliteJournal:
                     last = self._db.execute(_INSERT, row).lastrowid
                 except sqlite3.IntegrityError as error:
                     raise DuplicateEntry(f"the journal has {row[0]}/{row[1]} already") from error
-        self._pages += sum(len(row[3]) // 8192 + 2 for row in rows)
+        self._pages += sum(len(row[3]) // 16384 + 2 for row in rows)
         if self._pages > MOST_PAGES:
             self._checkpoint()
         assert last is not None
@@ -112,7 +112,7 @@ class SqliteJournal:
             self._db.execute(
                 "DELETE FROM snapshots WHERE id NOT IN (SELECT id FROM snapshots ORDER BY id DESC LIMIT 2)"
             )
-        self._pages += len(payload) // 8192 + 2
+        self._pages += len(payload) // 16384 + 2
 
     def load_snapshot(self) -> tuple[int, bytes] | None:
         """The newest snapshot whose checksum holds (R15)."""

@@ -145,7 +145,7 @@ def test_the_write_ahead_log_moves_into_the_file_when_idle_and_at_the_end(tmp_pa
 
 
 def test_a_long_run_without_a_pause_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("qmtl.engine.journal.sqlite.MOST_PAGES", 500)
+    monkeypatch.setattr("qmtl.engine.journal.sqlite.MOST_PAGES", 250)
     journal = SqliteJournal(tmp_path / "j")
     for i in range(40):
         journal.append([entry(i, bytes(500_000))])
