@@ -6,6 +6,7 @@ state in one durable commit before anything is sent.
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,8 @@ from numpy.typing import NDArray
 
 from ..bars import Codes
 from ..frame import Frame
-from ..state import DecideState
-from ..tick import Persist, Tick, changed, no_reasons, some
+from ..state import FIELDS, DecideState
+from ..tick import Gate, Persist, Tick, changed, no_reasons, some
 
 #: later ones win
 _ORDER = (
@@ -45,6 +46,14 @@ def _decisive(frame: Frame, tick: Tick) -> Codes:
         if some(reason):
             np.putmask(decisive, reason, reason)
     return decisive
+
+
+#: single numbers that the gate hands on: (name, dtype)
+_REMEMBERED = tuple(
+    (field.name, field.dtype.lstrip("<"))
+    for field in FIELDS
+    if field.shape == "" and field.name in {item.name for item in fields(Gate)}
+)
 
 
 def _next(tick: Tick) -> DecideState:
@@ -78,27 +87,11 @@ def _next(tick: Tick) -> DecideState:
         now=_one(tick.now, "i8"),
         equity=_one(load.equity, "f8"),
         suspect=_one(load.suspect, "f8"),
-        close_equity=_one(gate.close_equity, "f8"),
-        day=_one(gate.day, "i4"),
-        week=_one(gate.week, "i4"),
-        day_anchor=_one(gate.day_anchor, "f8"),
-        week_anchor=_one(gate.week_anchor, "f8"),
-        day_level=_one(gate.day_level, "f8"),
-        week_level=_one(gate.week_level, "f8"),
-        day_breach_at=_one(gate.day_breach_at, "i8"),
-        week_breach_at=_one(gate.week_breach_at, "i8"),
-        kill=_one(gate.kill, "u1"),
-        killed_at=_one(gate.killed_at, "i8"),
-        recover_at=_one(gate.recover_at, "i8"),
-        recoveries=_one(gate.recoveries, "i4"),
-        recovery_day=_one(gate.recovery_day, "i4"),
-        consecutive=_one(gate.consecutive, "i4"),
         ring_at=gate.ring_at,
         ring_orders=gate.ring_orders,
         ring_failures=gate.ring_failures,
-        ring_next=_one(gate.ring_next, "i4"),
         failed_ids=gate.failed_ids,
-        failed_next=_one(gate.failed_next, "i4"),
+        **{name: _one(getattr(gate, name), dtype) for name, dtype in _REMEMBERED},
     )
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Protocol
 from zoneinfo import ZoneInfo
@@ -111,6 +112,7 @@ class LiveTable(Quiet):
         super().__init__(console)
         self._live = Live(console=console, refresh_per_second=8, transient=False)
         self._recent: list[str] = []
+        self._why: dict[str, str] = {}
 
     def start(self) -> None:
         """Take the terminal."""
@@ -121,7 +123,10 @@ class LiveTable(Quiet):
         for order in report.netted.orders:
             self._recent.append(f"{stamp(report.now)[:17]} {order_text(order)}")
         self._recent = self._recent[-6:]
-        self._live.update(screen(report, self._recent, done, total))
+        if report.decision:
+            views = (view for tick in report.ticks for view in symbol_views(tick))
+            self._why = {view.symbol: view.why for view in views}
+        self._live.update(screen(report, self._recent, self._why, done, total))
 
     def say(self, text: str) -> None:
         """Above the table."""
@@ -132,10 +137,10 @@ class LiveTable(Quiet):
         self._live.stop()
 
 
-def screen(report: TickReport, recent: list[str], done: int, total: int) -> Group:
-    """The whole live view of one tick."""
+def screen(report: TickReport, recent: list[str], why: Mapping[str, str], done: int, total: int) -> Group:
+    """The whole live view of one tick; `why` holds the reasons of the last decision, which a follow-up does not change."""
     parts: list[Panel | Table | ProgressBar | Text] = [_header(report)]
-    parts += [_table([view for tick in report.ticks for view in symbol_views(tick)])]
+    parts += [_table([view for tick in report.ticks for view in symbol_views(tick)], why)]
     if recent:
         parts.append(Panel(Text("\n".join(recent)), title="last orders", title_align="left", border_style="dim"))
     if total:
@@ -159,7 +164,7 @@ def _header(report: TickReport) -> Text:
     return text
 
 
-def _table(views: list[SymbolView]) -> Table:
+def _table(views: list[SymbolView], why: Mapping[str, str]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("symbol", "phase", "up", "down", "chop", "vol", "chain", "strategy", "target", "held", "order", "why"):
         table.add_column(name, justify="right" if name in _NUMBERS else "left", no_wrap=True)
@@ -170,11 +175,11 @@ def _table(views: list[SymbolView]) -> Table:
             v.status.removeprefix("freshness."),
             *(_number(x) for x in v.p),
             Text(v.chain, style=COLOURS.get(v.chain, "")),
-            v.strategy or v.owner,
+            v.strategy,
             _percent(v.target),
             _percent(v.held),
             Text(_percent(v.order), style="bold"),
-            v.why,
+            why.get(v.symbol, v.why),
         )
     if len(views) > ROWS:
         table.caption = f"and {len(views) - ROWS} more"

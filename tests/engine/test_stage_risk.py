@@ -153,7 +153,7 @@ def test_a_success_ends_the_row_but_not_the_window(lab: Any) -> None:
     days = Days(lab)
     kills = []
     for minute in range(5):
-        answers = days.results(1, "server") + days.results(1, "", "FILLED")
+        answers = days.results(1, "server") + days.results(1, "", "ACCEPTED")
         kills.append(killed(days.tick(lab.at("10:00") + minute * 60, results=answers)))
     assert kills == [Reason.NONE] * 4 + [Reason.KILL_FAILURES]
 
@@ -161,14 +161,14 @@ def test_a_success_ends_the_row_but_not_the_window(lab: Any) -> None:
 def test_failures_outside_the_window_are_forgotten(lab: Any) -> None:
     days = Days(lab)
     for minute in range(0, 60, 2):
-        answers = days.results(1, "server") + days.results(1, "", "FILLED")
+        answers = days.results(1, "server") + days.results(1, "", "ACCEPTED")
         assert killed(days.tick(lab.at("10:00") + minute * 60, results=answers)) is Reason.NONE
 
 
 def test_the_share_of_failures(lab: Any) -> None:
     days = Days(lab, risk=RiskLimits(max_failures=50, max_consecutive_failures=50))
     assert (
-        killed(days.tick(lab.at("10:00"), results=days.results(5, "server") + days.results(20, "", "FILLED")))
+        killed(days.tick(lab.at("10:00"), results=days.results(5, "server") + days.results(20, "", "ACCEPTED")))
         is Reason.NONE
     )
     assert killed(days.tick(lab.at("10:01"), results=days.results(2, "server"))) is Reason.KILL_RATE
@@ -227,3 +227,12 @@ def test_a_refused_exit_is_tried_next_tick_and_alerts_after_three(lab: Any) -> N
         if minute == 1:
             days.state = lab.locked(replace(days.state, owner=np.array([0], dtype=np.int16)))
     assert alerts == [(True, False), (True, False), (True, True), (True, True)]
+
+
+def test_an_order_answers_once_however_it_goes_on(lab: Any) -> None:
+    """The fill after an accepted submission is no second answer: 5 failures of 25 are over 20 % only when counted so."""
+    once = Days(lab)
+    once.tick(lab.at("10:00"), results=once.results(16, "", "ACCEPTED"))
+    ticks = once.tick(lab.at("10:01"), results=once.results(16, "", "FILLED"))
+    orders = int(ticks.gate.ring_orders.sum())
+    assert orders == 16
