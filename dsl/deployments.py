@@ -14,7 +14,7 @@ from typing import Final
 from .compileworld import Compiled, Run, world_of
 from .diagnostics import Diagnostic, Label, has_errors, in_order, problem
 from .documents import Document, without_cascades
-from .model import Deployment
+from .model import Deployment, Settings
 from .neighbours import load_once
 from .program import Program
 from .readdeployment import read_deployment
@@ -94,6 +94,7 @@ def _together(worlds: list[tuple[Scalar, Compiled]]) -> Iterable[Diagnostic]:
     owner: dict[str, tuple[str, Span]] = {}
     names: dict[str, Span] = {}
     shares = 0.0
+    first: Settings | None = None
     for item, compiled in worlds:
         if compiled.world is None:
             continue
@@ -113,6 +114,8 @@ def _together(worlds: list[tuple[Scalar, Compiled]]) -> Iterable[Diagnostic]:
             )
         names.setdefault(settings.world, item.span)
         owner |= {symbol: (settings.world, item.span) for symbol in settings.universe if symbol not in owner}
+        first = first or settings
+        yield from _one_venue(first, settings, item.span)
         shares += 0.0 if shared else settings.capital
         if shares > _ALL >= shares - settings.capital:
             yield problem(
@@ -121,3 +124,14 @@ def _together(worlds: list[tuple[Scalar, Compiled]]) -> Iterable[Diagnostic]:
                 item.span,
                 help="lower `capital` in one of them",
             )
+
+
+def _one_venue(first: Settings, other: Settings, span: Span) -> Iterable[Diagnostic]:
+    """Worlds of one account trade on one exchange and calendar in this version."""
+    for what, ours, theirs in (
+        ("exchange", first.exchange, other.exchange),
+        ("calendar", first.calendar, other.calendar),
+    ):
+        if ours != theirs:
+            message = f"the worlds `{first.world}` and `{other.world}` have different {what}s"
+            yield problem("Q0705", message, span, help="give them a deployment each")

@@ -420,6 +420,34 @@ def test_worlds_that_do_not_go_together(tmp_path: Path, second: str, worlds: str
     assert compiled.programs == ()
 
 
+def test_worlds_on_different_exchanges_do_not_go_together(tmp_path: Path) -> None:
+    (tmp_path / "us.yaml").write_text(SHORT + "capital: 50%\n")
+    (tmp_path / "venue.yaml").write_text("exchange: other\nlot_size: 10\n")
+    other = SHORT.replace("world: us", "world: eu").replace("SPY, QQQ, ON", "X")
+    (tmp_path / "eu.yaml").write_text(other + "capital: 50%\nexchange: other\n")
+    (tmp_path / "demo.yaml").write_text(DEPLOYMENT.replace("us.yaml", "us.yaml, eu.yaml"))
+    found = [d for d in compile_deployment(tmp_path / "demo.yaml").diagnostics if d.severity == "error"]
+    assert [d.code for d in found] == ["Q0705"]
+    assert "different exchanges" in found[0].message
+
+
+@pytest.mark.parametrize(
+    ("more", "text"),
+    [
+        ("clock: {kind: wall, start: 2025-10-01}\n", "2025-10-01"),
+        ("clock: {kind: wall}\n", "files"),
+    ],
+)
+def test_a_wall_clock_fits_neither_days_nor_files(more: str, text: str, tmp_path: Path) -> None:
+    (tmp_path / "us.yaml").write_text(SHORT)
+    feed = DEPLOYMENT.replace("synthetic, seed: 3", "files, bars: .") if text == "files" else DEPLOYMENT
+    (tmp_path / "demo.yaml").write_text(feed + more)
+    (found,) = (d for d in compile_deployment(tmp_path / "demo.yaml").diagnostics if d.severity == "error")
+    assert found.code == "Q0705"
+    assert found.span is not None
+    assert found.span.text == text
+
+
 def test_errors_of_a_world_are_told_with_the_deployment(tmp_path: Path) -> None:
     (tmp_path / "us.yaml").write_text(SHORT.replace("atr_ratchet", "atr_rachet"))
     (tmp_path / "demo.yaml").write_text(DEPLOYMENT)
