@@ -137,7 +137,7 @@ def test_a_full_disk_stops_the_run_and_loses_nothing(qmtl: Run, tmp_path: Path) 
 def test_a_second_runner_on_the_account_is_refused(qmtl: Run, tmp_path: Path) -> None:
     out = tmp_path / "out"
     first = subprocess.Popen(
-        [sys.executable, "-m", "qmtl", "run", "--config", "demo.yaml", "--out", str(out)], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        [sys.executable, "-m", "qmtl", "run", "--config", "demo.yaml", "--end", "2026-06-30", "--out", str(out)], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     )  # fmt: skip
     assert first.stdout is not None
     try:

@@ -95,6 +95,8 @@ def until(met: Callable[[], bool], running: subprocess.Popen[str]) -> None:
 
 def test_r54_a_good_edit_is_in_force_and_a_broken_one_is_told_while_the_old_text_runs_on(home: Path) -> None:
     world = home / "worlds" / "us_core.yaml"
+    demo = home / "demo.yaml"  # long enough to be still running after two edits on any machine
+    demo.write_text(re.sub(r'end: "[^"]*"', 'end: "2026-03-31"', demo.read_text()))
     text = world.read_text()
     said = home / "said.txt"
     with said.open("w") as sink:
