@@ -144,6 +144,9 @@ def test_a_second_runner_on_the_account_is_refused(qmtl: Run, tmp_path: Path) ->
         first.stdout.readline()
         said = qmtl("run", "--config", "demo.yaml", "--once", "--out", out, code=75)
         assert f"process {first.pid}" in said.stderr
+        # nor may the folder be moved aside under it
+        qmtl("run", "--config", "demo.yaml", "--fresh", "--once", "--out", out, code=75)
+        assert not out.with_name("out.1").exists()
     finally:
         first.kill()
         first.communicate()
