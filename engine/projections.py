@@ -2,7 +2,8 @@
 
 In: one summary per tick and one line per order event, plain values only. Out: three files in the out folder. They are
 projections of the journal: append-only CSVs that a restarted run goes on with without doubling a row, and a state file
-that is replaced whole. Losing them loses nothing; `rebuild` writes them again.
+that is replaced whole. Nothing reads them back, and the journal
+holds everything in them.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import json
 import math
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
@@ -126,19 +127,6 @@ class Projections:
             self._events.close()
 
 
-def rebuild(out: Path, lines: Iterable[TickSummary | OrderEvent]) -> None:
-    """Write the files again from the journal's ticks and events, oldest first."""
-    for name in (TICKS, EVENTS, STATE):
-        (out / name).unlink(missing_ok=True)
-    projections = Projections(out)
-    for line in lines:
-        if isinstance(line, TickSummary):
-            projections.tick(line)
-        else:
-            projections.event(line)
-    projections.close()
-
-
 def write_state(path: Path, value: Mapping[str, Any], *, durable: bool = True) -> None:
     """Replace a JSON file whole: temporary file, fsync, rename; a reader never sees half of it (R15)."""
     text = json.dumps(plain(value), indent=1, allow_nan=False, ensure_ascii=False) + "\n"
@@ -213,7 +201,9 @@ class _Log:
         _cut_torn_line(path)
         rows = _tail(path)
         if rows and rows[0] is not None and tuple(rows[0]) != names:
-            raise JournalError(f"{path} has other columns", "move it away; it can be rebuilt from the journal")
+            raise JournalError(
+                f"{path} has other columns", "move it away; a new one is begun, and the journal has what it held"
+            )
         lines = [row for row in rows[1:] if row]
         if lines:
             self._last = lines[-1][0]

@@ -37,7 +37,7 @@ from .exits import EXIT_DATA, leave
 from .live import Display, display, stamp
 from .reload import setting_of, swap_all
 from .watch import Watch
-from .wiring import JOURNAL, Opened, effective, given, open_all
+from .wiring import JOURNAL, Opened, effective, given, left_out, open_all
 
 
 @click.command()
@@ -145,6 +145,8 @@ class Session:
             setting = setting_of(self.deployment, opened)
             times = self._times(opened)
             first = _first(times, opened, self.deployment)
+            if note_of_feed := left_out(opened.edges.feed):
+                self.shown.say(note_of_feed)
             self._warn_short_history(opened, programs, first)
             worlds, progress = begin(setting, programs, first)
             settings = RunSettings(

@@ -121,6 +121,12 @@ def open_feed(
     return bars, VixFile(Path(feed.vix)) if feed.vix else NoMacro()
 
 
+def left_out(feed: BarFeed) -> str:
+    """A sentence about bars of files that are not used, "" when all are."""
+    dropped = sum(note.dropped for note in feed.notes) if isinstance(feed, FilesBars) else 0
+    return f"note: {dropped} bars outside regular sessions were left out" if dropped else ""
+
+
 def open_broker(
     deployment: Deployment, programs: Sequence[Program], feed: BarFeed, calendar: SessionCalendar
 ) -> PaperAccount:

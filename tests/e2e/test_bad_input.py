@@ -81,6 +81,15 @@ def test_bars_that_cannot_be_used_name_file_and_line(name: str, bars: Path, qmtl
     assert "= help:" in said.stderr
 
 
+def test_bars_outside_regular_sessions_are_left_out_and_counted(bars: Path, qmtl: Run, tmp_path: Path) -> None:
+    night = "2025-11-28T01:00:00Z,680,681,679,680.5,100"
+    rewrite(bars / "SPY.csv.gz", lambda lines: [lines[0], *sorted([*lines[1:], night])])
+    said = qmtl(
+        "run", "--config", "prod.yaml", "--bars", bars, "--start", "2025-11-28", "--out", tmp_path / "out", "--once"
+    )
+    assert "note: 1 bars outside regular sessions were left out" in said.stdout
+
+
 def test_missing_folders_and_days(real_bars: Path, qmtl: Run, tmp_path: Path) -> None:
     def run(*more: object) -> str:
         return qmtl("run", "--config", "prod.yaml", "--out", tmp_path / "out", *more, code=1).stderr

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from qmtl.engine.errors import JournalError
-from qmtl.engine.projections import EVENTS, STATE, TICKS, OrderEvent, Projections, TickSummary, plain, rebuild
+from qmtl.engine.projections import EVENTS, STATE, TICKS, OrderEvent, Projections, TickSummary, plain
 
 TICK = TickSummary(
     time=1764340200,
@@ -175,22 +175,6 @@ def test_folder_that_cannot_be_written(tmp_path: Path) -> None:
         with pytest.raises(JournalError, match="logs in") as caught:
             Projections(place)
         assert caught.value.hint
-
-
-def test_rebuild_writes_the_same_files(tmp_path: Path) -> None:
-    lines = [line for i in range(4) for line in (later(i), replace(EVENT, time=later(i).time))]
-    one = Projections(tmp_path / "one")
-    for line in lines:
-        if isinstance(line, TickSummary):
-            one.tick(line)
-        else:
-            one.event(line)
-    one.close()
-    (tmp_path / "two").mkdir()
-    (tmp_path / "two" / TICKS).write_text("rubbish")
-    rebuild(tmp_path / "two", lines)
-    for name in (STATE, TICKS, EVENTS):
-        assert (tmp_path / "one" / name).read_text() == (tmp_path / "two" / name).read_text()
 
 
 def test_flush_shows_the_lines_to_readers(tmp_path: Path) -> None:
