@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: demo test lint types pytest install dev clean
+.PHONY: demo test lint types pytest docs install dev clean
 
 demo: $(VENV)/.installed
 	$(BIN)/qmtl run --config demo.yaml --fresh
@@ -23,6 +23,11 @@ types: $(VENV)/.dev
 
 pytest: $(VENV)/.dev
 	$(BIN)/pytest -n 2 --dist worksteal -q
+
+# the pages that are made from schemas, the table of functions and the registry of reasons
+docs: $(VENV)/.dev
+	$(BIN)/python -m qmtl.dsl.reference docs/reference
+	$(BIN)/python -m qmtl.engine.reasontable docs/reference
 
 install: $(VENV)/.installed
 dev: $(VENV)/.dev

@@ -8,21 +8,28 @@ are left in the tree: the schema check reports them, as it does for YAML.
 
     blocks   word -> {list: key of the list, name: key for the block's name, head: {when: key}, set: {key: value}}
     words    word -> key, or {map: key}: `allow SPY: a, b` sets `allowlist.SPY`
+
+A key of `x-type: predicate` takes an expression, every other one plain values. `surface/blockwriter.py` is the inverse.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
+from .buildblocks import needs_quotes
 from .diagnostics import Diagnostic, Label, problem
+from .schema import check
+from .schemashape import alternative, below, is_condition, is_list, resolved
 from .similar import did_you_mean
 from .source import Span
-from .syntax import Block, Setting, Text
+from .syntax import Block, Given, Setting, Text
 from .tree import Entry, Map, Node, Scalar, Seq
 
 _Schema = Mapping[str, Any]
+#: codes that say that something is not there
+_MISSING: Final = frozenset({"Q0202", "Q0208"})
 
 
 @dataclass(slots=True)
@@ -58,22 +65,17 @@ class _Reading:
     problems: list[Diagnostic] = field(default_factory=list)
 
     def resolved(self, schema: Any) -> _Schema:
-        """The schema itself, with its references followed; an empty one for anything else."""
-        while isinstance(schema, Mapping) and "$ref" in schema:
-            found: Any = self.root
-            for step in str(schema["$ref"]).removeprefix("#/").split("/"):
-                found = found[step]
-            schema = found
-        return schema if isinstance(schema, Mapping) else {}
+        return resolved(self.root, schema)
 
     def below(self, schema: _Schema, key: str) -> _Schema:
-        """The schema of one key of an object."""
-        properties = schema.get("properties", {})
-        return self.resolved(properties.get(key, schema.get("additionalProperties")))
+        return below(self.root, schema, key)
 
 
 def block_to_tree(block: Block, schema: Mapping[str, Any]) -> tuple[str, Map, tuple[Diagnostic, ...]]:
-    """Kind, tree and mistakes of one document block; `version: 1` is filled in where the block leaves it out."""
+    """Kind, tree and mistakes of one document block.
+
+    A block with statements that could not be read is only looked through for more mistakes of the same sort: it has no
+    tree (an empty one), because its meaning would be that of another text."""
     reading = _Reading(schema)
     top = _Object(reading.resolved(schema))
     kind = block.key.value
@@ -86,9 +88,32 @@ def block_to_tree(block: Block, schema: Mapping[str, Any]) -> tuple[str, Map, tu
         reading.problems.append(problem("Q0304", message, block.when.span))
     top.entries[kind] = Entry(kind, block.key.span, _scalar(name))
     _fill(reading, top, block)
-    if "version" in top.schema.get("properties", {}) and "version" not in top.entries:
-        top.entries["version"] = Entry("version", block.key.span, Scalar(1, block.key.span))
-    return kind, _map(top, block.span), tuple(reading.problems)
+    tree = _map(top, block.span)
+    if block.broken:
+        return kind, Map((), block.span), (*reading.problems, *_other_mistakes(reading, block, tree, kind))
+    return kind, tree, tuple(reading.problems)
+
+
+def _other_mistakes(reading: _Reading, block: Block, tree: Map, kind: str) -> Iterator[Diagnostic]:
+    """What the schema says about the rest of a broken block, less what follows from the statements left out."""
+    places = (*block.broken, *(p.span for p in reading.problems if p.span is not None))
+    incomplete = [_innermost(block, place) for place in places]
+    for found in check(tree, kind):
+        span = found.span
+        assert span is not None
+        if any(place.start <= span.start and span.end <= place.end for place in places):
+            continue
+        follows = found.code in _MISSING and any(_innermost(block, span) is part for part in incomplete)
+        if not follows:
+            yield found
+
+
+def _innermost(block: Block, place: Span) -> Block:
+    """The part of a block that a place stands in."""
+    for item in block.body:
+        if isinstance(item, Block) and item.span.start <= place.start < item.span.end:
+            return _innermost(item, place)
+    return block
 
 
 def _fill(reading: _Reading, into: _Object, block: Block) -> None:
@@ -108,7 +133,7 @@ def _setting(reading: _Reading, into: _Object, item: Setting) -> None:
         _labelled(reading, into, item)
     else:
         key = str(word)
-        _put(reading, into, Entry(key, item.key.span, _value(reading.below(into.schema, key), item)))
+        _put(reading, into, Entry(key, item.key.span, _value(reading, reading.below(into.schema, key), item)))
 
 
 def _mapped(reading: _Reading, into: _Object, item: Setting, target: str) -> None:
@@ -123,7 +148,7 @@ def _mapped(reading: _Reading, into: _Object, item: Setting, target: str) -> Non
         return
     growing = into.grow(Text(target, item.key.span), item.span)
     growing.inner = growing.inner or _Object({"additionalProperties": free})
-    _put(reading, growing.inner, Entry(item.label.value, item.label.span, _value(free, item)))
+    _put(reading, growing.inner, Entry(item.label.value, item.label.span, _value(reading, free, item)))
 
 
 def _labelled(reading: _Reading, into: _Object, item: Setting) -> None:
@@ -136,28 +161,29 @@ def _labelled(reading: _Reading, into: _Object, item: Setting) -> None:
 
 
 def _alternative(reading: _Reading, schema: _Schema) -> _Schema:
-    """The object among the alternatives of a schema (`allowlist` may be a map or a word)."""
-    for options in (schema.get("anyOf"), schema.get("oneOf")):
-        for option in options or ():
-            resolved = reading.resolved(option)
-            if resolved.get("type") == "object":
-                return resolved
-    return schema
+    return alternative(reading.root, schema, "object")
 
 
-def _value(schema: _Schema, item: Setting) -> Node:
-    """One value as a scalar, several (or any for a key of type array) as a list."""
-    many = "array" in _types(schema)
-    if len(item.values) == 1 and (not many or isinstance(item.values[0], Seq)):
-        return item.values[0]
-    if not item.values:
-        return Seq((), item.span)
-    return Seq(item.values, _span(item.values[0]).to(_span(item.values[-1])))
+def _value(reading: _Reading, schema: _Schema, item: Setting) -> Node:
+    """One value as a scalar, several (or any for a key that takes only a list) as a list."""
+    values = tuple(_given(reading, schema, given) for given in item.values)
+    if len(values) == 1 and (not is_list(reading.root, schema) or isinstance(values[0], Seq) or _is_null(values[0])):
+        return values[0]
+    return Seq(values, values[0].span.to(values[-1].span))
 
 
-def _types(schema: _Schema) -> tuple[str, ...]:
-    kind = schema.get("type", "array" if "items" in schema else ())
-    return (kind,) if isinstance(kind, str) else tuple(kind)
+def _given(reading: _Reading, schema: _Schema, given: Given) -> Node:
+    """A value, or the text of a condition where the schema wants one; any other expression lacks its quotes."""
+    if is_condition(reading.root, schema) and not (given.node is not None and _is_null(given.node)):
+        return given.text
+    if given.node is not None:
+        return given.node
+    reading.problems.append(needs_quotes(given.text.span))
+    return given.text
+
+
+def _is_null(node: Node) -> bool:
+    return isinstance(node, Scalar) and node.value is None
 
 
 def _nested(reading: _Reading, into: _Object, block: Block) -> None:
@@ -166,7 +192,7 @@ def _nested(reading: _Reading, into: _Object, block: Block) -> None:
     schema = reading.below(into.schema, word)
     if word in rules:
         _listed(reading, into, block, rules[word])
-    elif "array" in _types(schema):
+    elif is_list(reading.root, schema):
         _listed(reading, into, block, {"list": word, "name": "name"})
     elif block.when is not None:
         properties = into.schema.get("properties", {})
@@ -197,7 +223,8 @@ def _object(reading: _Reading, into: _Object, block: Block, schema: _Schema) -> 
 def _listed(reading: _Reading, into: _Object, block: Block, rule: Mapping[str, Any]) -> None:
     """A repeated block: one more map in a list."""
     target = str(rule["list"])
-    item = _Object(reading.resolved(reading.below(into.schema, target).get("items")))
+    listed = alternative(reading.root, reading.below(into.schema, target), "array")
+    item = _Object(_alternative(reading, reading.resolved(listed.get("items"))))
     if block.name is not None:
         key = str(rule.get("name", "name"))
         item.entries[key] = Entry(key, block.name.span, _scalar(block.name))
@@ -240,10 +267,6 @@ def _map(built: _Object, span: Span) -> Map:
 
 
 def _scalar(text: Text) -> Scalar:
-    quoted = text.span.text.startswith('"')
-    first = text.span.start + quoted
-    return Scalar(text.value, text.span, tuple(range(first, first + len(text.value) + 1)))
-
-
-def _span(node: Node) -> Span:
-    return node.span
+    """A name of a block. One in quotes has no offsets: no expression stands there."""
+    plain = text.span.end - text.span.start == len(text.value)
+    return Scalar(text.value, text.span, tuple(range(text.span.start, text.span.end + 1)) if plain else ())

@@ -2,7 +2,7 @@
 
 In: the Lark tree of one text and a function from character ranges to spans (a predicate in YAML stands elsewhere in the
 file than in its own text). Out: the classes of `syntax.py`. What the grammar alone cannot refuse is refused here: chained
-comparisons, wrong rates, statements that stand twice, expressions nested too deep.
+comparisons, wrong rates, statements that stand twice, expressions nested too deep. Documents: `buildblocks.py`.
 """
 
 from __future__ import annotations
@@ -10,20 +10,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
+from string import hexdigits
 from typing import Final
 
 from lark import Token, Tree
 
 from .diagnostics import Diagnostic, Label, problem
-from .lexing import DEFINITIONS, DOCUMENTS
 from .model import RATE_SECONDS
 from .recovery import PLACEHOLDER
-from .similar import did_you_mean
 from .source import Span
 from .syntax import (
     AtRate,
     Binary,
-    Block,
     Call,
     Definition,
     Expr,
@@ -34,18 +32,21 @@ from .syntax import (
     Number,
     Param,
     Rule,
-    Setting,
     Text,
     Unary,
 )
-from .tree import Node, Scalar, Seq
 
 _UNITS: Final = ("USD", "bps", "%", "s", "m", "h", "d")
+#: no price, volume or money is larger; what is beyond has a slipped exponent
+LARGEST_NUMBER: Final = 1e18
 _SCALE: Final = {
     "": Decimal(1), "USD": Decimal(1), "%": Decimal("0.01"), "bps": Decimal("0.0001"),
     "s": Decimal(1), "m": Decimal(60), "h": Decimal(3600), "d": Decimal(86400),
 }  # fmt: skip
-_ESCAPES: Final = {"n": "\n", "t": "\t"}
+_ESCAPES: Final = {"n": "\n", "t": "\t", "r": "\r", '"': '"', "\\": "\\"}
+_HEX_ESCAPES: Final = {"x": 2, "u": 4, "U": 8}
+_LARGEST_CHARACTER: Final = 0x10FFFF
+_SURROGATES: Final = range(0xD800, 0xE000)
 _Branch = Tree[Token]
 
 
@@ -60,7 +61,7 @@ class Builder:
 
     def span(self, node: _Branch | Token) -> Span:
         """Where a token or a branch stands in the file."""
-        return self.place(*_range(node))
+        return self.place(*range_of(node))
 
     def report(self, code: str, message: str, span: Span, *, labels: tuple[Label, ...] = (), way_out: str = "") -> None:
         self.problems.append(problem(code, message, span, labels=labels, help=way_out))
@@ -71,42 +72,23 @@ def build_predicate(builder: Builder, tree: _Branch) -> Expr:
     return _root(builder, tree.children[0])
 
 
-def build_file(builder: Builder, tree: _Branch) -> tuple[tuple[Definition, ...], tuple[Block, ...]]:
-    """Definitions and document blocks in the order of the file; those whose head could not be read are left out."""
-    definitions: list[Definition] = []
-    blocks: list[Block] = []
-    for item in _listed(tree.children[0]):
-        if item.data == "block":
-            block = _block(builder, item)
-            if block.key.value in DOCUMENTS:
-                blocks.append(block)
-            elif block.key.value != PLACEHOLDER:
-                way_out = did_you_mean(block.key.value, (*DEFINITIONS, *DOCUMENTS))
-                builder.report("Q0306", f"there is no block `{block.key.value}`", block.key.span, way_out=way_out)
-        else:
-            definition = _definition(builder, item)
-            if definition.name.name != PLACEHOLDER:
-                definitions.append(definition)
-    return tuple(definitions), tuple(blocks)
-
-
 # ---- strategies, regimes, features
 
 
-def _definition(builder: Builder, tree: _Branch) -> Definition:
+def definition(builder: Builder, tree: _Branch) -> Definition:
     keyword, name, body = tree.children[0], tree.children[1], tree.children[3]
-    items = list(_listed(body))
+    items = list(listed(body))
     docs = [i for i in items if i.data == "doc"]
     styles = [i for i in items if i.data == "style"]
     rules = [_rule(builder, i) for i in items if i.data not in {"doc", "style", "param", "on", "let"}]
-    _once(builder, [("doc", builder.span(_token(d, 0))) for d in docs])
-    _once(builder, [("style", builder.span(_token(s, 0))) for s in styles])
+    _once(builder, [("doc", builder.span(token_at(d, 0))) for d in docs])
+    _once(builder, [("style", builder.span(token_at(s, 0))) for s in styles])
     _once(builder, [(r.kind.removesuffix(" at"), r.keyword_span) for r in rules])
     return Definition(
         kind=str(keyword),
         name=_name(builder, name),
-        doc=_text(builder, _token(docs[0], 1)).value if docs else "",
-        style=_name(builder, _token(styles[0], 1)) if styles else None,
+        doc=text_of(builder, token_at(docs[0], 1)).value if docs else "",
+        style=_name(builder, token_at(styles[0], 1)) if styles else None,
         params=tuple(_param(builder, i) for i in items if i.data == "param"),
         lets=tuple(let for i in items for let in _lets(builder, i)),
         rules=tuple(rules),
@@ -130,7 +112,7 @@ def _param(builder: Builder, tree: _Branch) -> Param:
 
 
 def _constant(builder: Builder, tree: _Branch) -> Number:
-    number = _number(builder, _token(tree, -1))
+    number = _number(builder, token_at(tree, -1))
     if len(tree.children) == 1:
         return number
     return Number(-number.value, number.unit, f"-{number.text}", builder.span(tree))
@@ -140,8 +122,8 @@ def _lets(builder: Builder, tree: _Branch) -> Iterator[Let]:
     if tree.data == "let":
         yield _let(builder, tree, None)
     elif tree.data == "on":
-        rate = _rate(builder, _token(tree, 1)) or "15m"
-        for let in _listed(tree.children[3]):
+        rate = _rate(builder, token_at(tree, 1)) or "15m"
+        for let in listed(tree.children[3]):
             yield _let(builder, let, rate)
 
 
@@ -155,70 +137,6 @@ def _rule(builder: Builder, tree: _Branch) -> Rule:
     kind = " ".join(str(w) for w in words)
     keyword = builder.place(words[0].start_pos or 0, words[-1].end_pos or 0)
     return Rule(kind, _root(builder, tree.children[-1]), keyword, builder.span(tree))
-
-
-# ---- documents in block syntax
-
-
-def _block(builder: Builder, tree: _Branch) -> Block:
-    head, body = tree.children[0], tree.children[2]
-    assert isinstance(head, Tree)
-    words = [_text(builder, c) for c in head.children if isinstance(c, Token) and c.type in {"NAME", "STRING"}]
-    conditions = [c for c in head.children if isinstance(c, Tree)]
-    return Block(
-        key=words[0],
-        name=words[1] if len(words) > 1 else None,
-        when=_condition(builder, conditions[0]) if conditions else None,
-        body=tuple(_block(builder, i) if i.data == "block" else _setting(builder, i) for i in _listed(body)),
-        span=builder.span(tree),
-    )
-
-
-def _setting(builder: Builder, tree: _Branch) -> Setting:
-    words = [c for c in tree.children if isinstance(c, Token) and c.type != "COLON"]
-    value = tree.children[-1]
-    assert isinstance(value, Tree)
-    label = _text(builder, words[1]) if tree.data == "named_setting" else None
-    if tree.data == "condition":
-        values: tuple[Node, ...] = (_condition(builder, value),)
-    else:
-        values = tuple(_scalar(builder, c) for c in value.children if isinstance(c, Tree))
-    return Setting(_text(builder, words[0]), label, values, builder.span(tree))
-
-
-def _condition(builder: Builder, tree: _Branch | Token) -> Scalar:
-    """The source text of a condition; it is parsed again where the meaning is read, by the same grammar."""
-    start, end = _range(tree)
-    return Scalar(builder.text[start:end], builder.place(start, end), tuple(range(start, end + 1)))
-
-
-def _scalar(builder: Builder, tree: _Branch) -> Node:
-    span = builder.span(tree)
-    if tree.data == "list":
-        inner = [c for c in tree.children if isinstance(c, Tree)]
-        items = [c for i in inner for c in i.children if isinstance(c, Tree)]
-        return Seq(tuple(_scalar(builder, i) for i in items), span)
-    token = _token(tree, -1)
-    if tree.data == "string":
-        text, offsets = _decoded(token)
-        return Scalar(text, span, offsets)
-    start, end = _range(tree)
-    text = ("-" if len(tree.children) > 1 else "") + str(token)
-    if tree.data == "word":
-        if "." in text:
-            builder.report("Q0301", f"`{text}` needs quotes here", span, way_out=f'write "{text}"')
-        if text in {"true", "false", "null"}:
-            return Scalar({"true": True, "false": False, "null": None}[text], span)
-        return Scalar(text, span, tuple(range(start, end + 1)))
-    number = _plain_number(text)
-    return Scalar(text if number is None else number, span, tuple(range(start, end + 1)) if number is None else ())
-
-
-def _plain_number(text: str) -> int | float | None:
-    """A number as YAML would read it; units and `_` make it text."""
-    if not set(text) <= set("0123456789.eE+-"):
-        return None
-    return float(text) if set(text) & set(".eE") else int(text)
 
 
 # ---- expressions
@@ -254,16 +172,16 @@ def _binary(builder: Builder, tree: _Branch) -> Expr:
 
 
 def _compare(builder: Builder, tree: _Branch) -> Expr:
-    left, op = tree.children[0], _token(tree, 1)
+    left, op = tree.children[0], token_at(tree, 1)
     if not (isinstance(left, Tree) and left.data == "compare"):
         return _binary(builder, tree)
-    first = _token(left, 1)
+    first = token_at(left, 1)
     builder.report(
         "Q0303",
         "comparisons cannot be chained",
         builder.span(op),
         labels=(Label(builder.span(first), "first comparison"),),
-        way_out=f"write `{builder.text[slice(*_range(left))]} and {builder.text[_range(left.children[2])[0] : _range(tree)[1]]}`",
+        way_out=f"write `{builder.text[slice(*range_of(left))]} and {builder.text[range_of(left.children[2])[0] : range_of(tree)[1]]}`",
     )
     return _expr(builder, left)
 
@@ -283,7 +201,7 @@ def _call(builder: Builder, tree: _Branch) -> Expr:
 
 
 def _history(builder: Builder, tree: _Branch) -> Expr:
-    operand, number = _expr(builder, tree.children[0]), _number(builder, _token(tree, 2))
+    operand, number = _expr(builder, tree.children[0]), _number(builder, token_at(tree, 2))
     if number.unit or number.value != int(number.value):
         builder.report(
             "Q0404", "history is a whole number of bars", number.span, way_out="`close[1]` is the bar before"
@@ -293,7 +211,7 @@ def _history(builder: Builder, tree: _Branch) -> Expr:
 
 
 def _at_rate(builder: Builder, tree: _Branch) -> Expr:
-    operand, token = _expr(builder, tree.children[0]), _token(tree, 2)
+    operand, token = _expr(builder, tree.children[0]), token_at(tree, 2)
     rate = _rate(builder, token)
     return AtRate(operand, rate, builder.span(token), builder.span(tree)) if rate else operand
 
@@ -312,8 +230,8 @@ _EXPRESSIONS: Final[dict[str, Callable[[Builder, _Branch], Expr]]] = {
     "at_rate": _at_rate,
     "paren": _paren,
     "name": lambda builder, tree: _name(builder, tree.children[0]),
-    "number": lambda builder, tree: _number(builder, _token(tree, 0)),
-    "string": lambda builder, tree: _text(builder, tree.children[0]),
+    "number": lambda builder, tree: _number(builder, token_at(tree, 0)),
+    "string": lambda builder, tree: text_of(builder, tree.children[0]),
 }
 
 
@@ -337,20 +255,28 @@ def _number(builder: Builder, token: Token) -> Number:
     text = str(token)
     unit = next((u for u in _UNITS if text.endswith(u)), "")
     digits = text.removesuffix(unit).strip().replace("_", "")
-    return Number(float(Decimal(digits) * _SCALE[unit]), unit, text, builder.span(token))
+    # a float knows infinity where a Decimal of an absurd exponent would raise
+    value = float(digits)
+    if value > LARGEST_NUMBER:
+        message = f"a number is at most {LARGEST_NUMBER:g}"
+        builder.report("Q0205", message, builder.span(token))
+        value = 0.0
+    elif value:
+        value = float(Decimal(digits) * _SCALE[unit])
+    return Number(value, unit, text, builder.span(token))
 
 
 def _name(builder: Builder, token: _Branch | Token) -> Name:
     return Name(str(token), builder.span(token))
 
 
-def _text(builder: Builder, token: _Branch | Token) -> Text:
+def text_of(builder: Builder, token: _Branch | Token) -> Text:
     assert isinstance(token, Token)
-    value = _decoded(token)[0] if token.type == "STRING" else str(token)
+    value = decoded(builder, token)[0] if token.type == "STRING" else str(token)
     return Text(value, builder.span(token))
 
 
-def _decoded(token: Token) -> tuple[str, tuple[int, ...]]:
+def decoded(builder: Builder, token: Token) -> tuple[str, tuple[int, ...]]:
     """The text between the quotes, and the offset of each of its characters (and of its end) in the file."""
     raw, start = str(token), token.start_pos or 0
     characters: list[str] = []
@@ -359,12 +285,29 @@ def _decoded(token: Token) -> tuple[str, tuple[int, ...]]:
     while index < len(raw) - 1:
         offsets.append(start + index)
         if raw[index] == "\\":
-            index += 1
-            characters.append(_ESCAPES.get(raw[index], raw[index]))
+            character, index = _escaped(builder, token, index + 1)
+            characters.append(character)
         else:
             characters.append(raw[index])
-        index += 1
+            index += 1
     return "".join(characters), (*offsets, start + len(raw) - 1)
+
+
+def _escaped(builder: Builder, token: Token, index: int) -> tuple[str, int]:
+    """The character that an escape stands for, and the index behind it; `index` is that of the letter."""
+    raw, start = str(token), token.start_pos or 0
+    letter = raw[index]
+    width = _HEX_ESCAPES.get(letter, 0)
+    digits = raw[index + 1 : index + 1 + width]
+    if letter in _ESCAPES:
+        return _ESCAPES[letter], index + 1
+    if width and len(digits) == width and all(c in hexdigits for c in digits):
+        number = int(digits, 16)
+        if number <= _LARGEST_CHARACTER and number not in _SURROGATES:
+            return chr(number), index + 1 + width
+    span = builder.place(start + index - 1, start + index + 1)
+    builder.report("Q0302", f"`{span.text}` is no escape", span, way_out="a backslash is written `\\\\`")
+    return letter, index + 1
 
 
 def _spaced(token: Token) -> str:
@@ -372,19 +315,19 @@ def _spaced(token: Token) -> str:
     return " ".join(str(token).split())
 
 
-def _token(tree: _Branch, index: int) -> Token:
+def token_at(tree: _Branch, index: int) -> Token:
     token = tree.children[index]
     assert isinstance(token, Token)
     return token
 
 
-def _range(node: _Branch | Token) -> tuple[int, int]:
+def range_of(node: _Branch | Token) -> tuple[int, int]:
     if isinstance(node, Token):
         return node.start_pos or 0, node.end_pos or 0
     return getattr(node.meta, "start_pos", 0), getattr(node.meta, "end_pos", 0)
 
 
-def _listed(tree: _Branch | Token) -> list[_Branch]:
+def listed(tree: _Branch | Token) -> list[_Branch]:
     """The items of a left-recursive list, in their order."""
     items: list[_Branch] = []
     while isinstance(tree, Tree) and tree.children:

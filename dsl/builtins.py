@@ -23,13 +23,14 @@ Result = Literal["same", "num", "prob", "ratio", "price", "root"]
 @dataclass(frozen=True, slots=True)
 class Builtin:
     """`args` by name and kind; `reads` are bar fields that the function takes from the symbol by itself; `more` says that
-    the last argument may be repeated; `across` that it looks across the universe."""
+    the last argument may be repeated; `across` that it looks across the universe; `doc` and `example` are for people."""
 
     name: str
     args: tuple[tuple[str, Argument], ...]
     result: Result
     op: str
     doc: str
+    example: str
     reads: tuple[str, ...] = ()
     more: bool = False
     across: bool = False
@@ -46,37 +47,58 @@ _WINDOW: Final = (_X, _N)
 _BAR: Final = ("high", "low", "close")
 
 _TABLE: Final = (
-    Builtin("sma", _WINDOW, "same", "sma", "Mean of the last n values."),
-    Builtin("ema", _WINDOW, "same", "ema", "Exponential mean, alpha = 2 / (n + 1), missing until n values were seen."),
-    Builtin("wilder", _WINDOW, "same", "wilder", "Wilder's mean, alpha = 1 / n, started by the mean of the first n values."),
-    Builtin("stdev", _WINDOW, "same", "stdev", "Sample standard deviation of the last n values."),
-    Builtin("zscore", _WINDOW, "num", "zscore", "Distance from the mean of the last n values in standard deviations."),
-    Builtin("sum", _WINDOW, "same", "sum", "Sum of the last n values."),
-    Builtin("highest", _WINDOW, "same", "highest", "Largest of the last n values, the current one included."),
-    Builtin("lowest", _WINDOW, "same", "lowest", "Smallest of the last n values, the current one included."),
-    Builtin("slope", _WINDOW, "same", "slope", "Slope per bar of the straight line through the last n values."),
-    Builtin("percentile", _WINDOW, "num", "percentile", "Share of the last n values that are not above the current one."),
-    Builtin("roc", _WINDOW, "ratio", "roc", "Rate of change over n bars: x / x[n] - 1."),
-    Builtin("rsi", _WINDOW, "num", "rsi", "Wilder's relative strength index, 0 to 100."),
-    Builtin("atr", (_N,), "price", "atr", "Wilder's average true range of the symbol's bars.", _BAR),
-    Builtin("true_range", (), "price", "true_range", "True range of the symbol's bar.", _BAR),
-    Builtin("abs", (_X,), "same", "abs", "Value without its sign."),
-    Builtin("min", (("a", "same"), ("b", "same")), "same", "min2", "Smallest of the values.", more=True),
-    Builtin("max", (("a", "same"), ("b", "same")), "same", "max2", "Largest of the values.", more=True),
-    Builtin("clip", (("x", "same"), ("low", "same"), ("high", "same")), "same", "clip", "x, but not below low nor above high."),
-    Builtin("log", (_X,), "num", "log", "Natural logarithm; missing for 0 and below."),
-    Builtin("exp", (("x", "plain"),), "num", "exp", "e to the power of x."),
-    Builtin("sqrt", (_X,), "root", "sqrt", "Square root; missing below 0."),
-    Builtin("tanh", (("x", "plain"),), "num", "tanh", "Hyperbolic tangent: -1 to 1."),
-    Builtin("sigmoid", (("x", "plain"),), "prob", "sigmoid", "1 / (1 + exp(-x)): a probability."),
-    Builtin("sign", (_X,), "num", "sign", "-1, 0 or 1."),
-    Builtin("choose", (("when", "condition"), ("a", "same"), ("b", "same")), "same", "choose", "a where the condition is true, b where it is false."),
+    Builtin("sma", _WINDOW, "same", "sma", "Mean of the last n values.", "sma(close, 20)"),
+    Builtin("ema", _WINDOW, "same", "ema",
+            "Exponential mean, alpha = 2 / (n + 1), missing until n values were seen.", "ema(close, 12)@60m"),
+    Builtin("wilder", _WINDOW, "same", "wilder",
+            "Wilder's mean, alpha = 1 / n, started by the mean of the first n values.", "wilder(true_range(), 14)"),
+    Builtin("stdev", _WINDOW, "same", "stdev",
+            "Sample standard deviation of the last n values.", "stdev(roc(close, 1), 20)"),
+    Builtin("zscore", _WINDOW, "num", "zscore",
+            "Distance from the mean of the last n values in standard deviations.", "zscore(close, 50)@60m"),
+    Builtin("sum", _WINDOW, "same", "sum", "Sum of the last n values.", "sum(volume, 26)"),
+    Builtin("highest", _WINDOW, "same", "highest",
+            "Largest of the last n values, the current one included.", "highest(high, 20)[1]"),
+    Builtin("lowest", _WINDOW, "same", "lowest",
+            "Smallest of the last n values, the current one included.", "lowest(low, 20)[1]"),
+    Builtin("slope", _WINDOW, "same", "slope",
+            "Slope per bar of the straight line through the last n values.", "slope(close, 40) / close"),
+    Builtin("percentile", _WINDOW, "num", "percentile",
+            "Rank of the current value among the last n, 1 / n to 1; equal values share their mean rank.", "percentile(vix.close, 252)@1d"),
+    Builtin("roc", _WINDOW, "ratio", "roc", "Rate of change over n bars: x / x[n] - 1.", "roc(close, 10)"),
+    Builtin("rsi", _WINDOW, "num", "rsi",
+            "Wilder's relative strength index, 0 to 100; missing where nothing ever moved.", "rsi(close, 14)"),
+    Builtin("atr", (_N,), "price", "atr",
+            "Wilder's average true range of the symbol's bars.", "atr(14) / close", reads=_BAR),
+    Builtin("true_range", (), "price", "true_range",
+            "True range of the symbol's bar.", "true_range() / close", reads=_BAR),
+    Builtin("abs", (_X,), "same", "abs", "Value without its sign.", "abs(close - open)"),
+    Builtin("min", (("a", "same"), ("b", "same")), "same", "min2",
+            "Smallest of the values.", "min(open, close)", more=True),
+    Builtin("max", (("a", "same"), ("b", "same")), "same", "max2",
+            "Largest of the values.", "max(high - low, abs(close - close[1]))", more=True),
+    Builtin("clip", (("x", "same"), ("low", "same"), ("high", "same")), "same", "clip",
+            "x, but not below low nor above high.", "clip(1% / (atr(14) / close), 10%, 100%)"),
+    Builtin("log", (_X,), "num", "log", "Natural logarithm; missing for 0 and below.", "log(close / close[1])"),
+    Builtin("exp", (("x", "plain"),), "num", "exp", "e to the power of x.", "exp(-abs(zscore(close, 20)))"),
+    Builtin("sqrt", (_X,), "root", "sqrt", "Square root; missing below 0.", "sqrt(volume / sma(volume, 20))"),
+    Builtin("tanh", (("x", "plain"),), "num", "tanh", "Hyperbolic tangent: -1 to 1.", "tanh(zscore(close, 20))"),
+    Builtin("sigmoid", (("x", "plain"),), "prob", "sigmoid",
+            "1 / (1 + exp(-x)): a probability.", "sigmoid(2 * zscore(close, 20))"),
+    Builtin("sign", (_X,), "num", "sign", "-1, 0 or 1.", "sign(close - open)"),
+    Builtin("choose", (("when", "condition"), ("a", "same"), ("b", "same")), "same", "choose",
+            "a where the condition is true, b where it is false.", "choose(close > open, high, low)"),
     Builtin("ratchet", (("x", "same"), ("low", "same"), ("high", "same")), "same", "ratchet",
-            "A trailing line: follows low upwards while x is above it, high downwards while below; crossing it changes sides."),
-    Builtin("count", (("when", "condition"),), "num", "count", "How many symbols of the universe fulfil a condition.", across=True),
-    Builtin("breadth", (("when", "condition"),), "prob", "breadth", "Share of the universe that fulfils a condition.", across=True),
-    Builtin("xmean", (_X,), "same", "xmean", "Mean over the universe.", across=True),
-    Builtin("xrank", (_X,), "num", "xrank", "Rank in the universe, from 0 to 1.", across=True),
+            "A trailing line: follows low upwards while x is above it, high downwards while below; crossing it changes sides.",
+            "ratchet(close, ema(close, 20) - 3 * atr(10), ema(close, 20) + 3 * atr(10))"),
+    Builtin("count", (("when", "condition"),), "num", "count",
+            "How many symbols of the universe definitely fulfil a condition.", "count(close > sma(close, 20))", across=True),
+    Builtin("breadth", (("when", "condition"),), "prob", "breadth",
+            "Share of the symbols for which the condition is known that fulfil it.", "breadth(close > sma(close, 20))", across=True),
+    Builtin("xmean", (_X,), "same", "xmean", "Mean over the symbols that have a value.", "xmean(roc(close, 26))", across=True),
+    Builtin("xrank", (_X,), "num", "xrank",
+            "Rank among the symbols that have a value: 1 is the largest, never 0; equal values share their mean rank.",
+            "xrank(roc(close, 26))", across=True),
 )  # fmt: skip
 
 BUILTINS: Final = {builtin.name: builtin for builtin in _TABLE}

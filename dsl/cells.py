@@ -2,6 +2,9 @@
 
 In: text of users. Out: the same text made harmless for a terminal (no escape sequences, no direction overrides, tabs as
 spaces) and its width in cells, so that carets stand under the right letters beside Hangul and emoji.
+
+Terminals disagree about how wide joined emoji are (a family, a heart with a variation selector, a hand with a skin tone):
+some draw one sign, some draw the parts. What joins them is therefore not printed, and the parts are equally wide everywhere.
 """
 
 from __future__ import annotations
@@ -10,14 +13,20 @@ import unicodedata
 from typing import Final
 
 _TAB: Final = "    "
-_JOINERS: Final = "\u200c\u200d"
+#: zero width joiner, variation selectors, skin tones
+_JOINING: Final = frozenset("\u200d\ufe0e\ufe0f\U0001f3fb\U0001f3fc\U0001f3fd\U0001f3fe\U0001f3ff")
+_NO_JOINER: Final = "\u200c"
+#: vowels and final consonants of Hangul that combine with the letter before
+_COMBINING_JAMO: Final = (range(0x1160, 0x1200), range(0xD7B0, 0xD800))
 
 
 def _shown(char: str) -> str:
     if char == "\t":
         return _TAB
+    if char in _JOINING:
+        return ""
     category = unicodedata.category(char)
-    if category in ("Cc", "Cs", "Zl", "Zp") or (category == "Cf" and char not in _JOINERS):
+    if category in ("Cc", "Cs", "Zl", "Zp") or (category == "Cf" and char != _NO_JOINER):
         return "\ufffd"
     return char
 
@@ -39,6 +48,8 @@ def width(text: str) -> int:
 def _cells(char: str) -> int:
     if char == "\t":
         return len(_TAB)
-    if char in _JOINERS or unicodedata.category(char) in ("Mn", "Me"):
+    if char in _JOINING or char == _NO_JOINER or unicodedata.category(char) in ("Mn", "Me"):
+        return 0
+    if any(ord(char) in block for block in _COMBINING_JAMO):
         return 0
     return 2 if unicodedata.east_asian_width(char) in ("W", "F") else 1

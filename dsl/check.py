@@ -7,21 +7,25 @@ in which they are read. What passes here can be lowered without further question
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from typing import Final
 
 from .builtins import FIELDS, REGIME
 from .diagnostics import Diagnostic, Label, in_order, problem
-from .infer import Scope, condition, infer
+from .infer import MOST_BARS, Scope, condition, infer
 from .lexing import RESERVED
 from .library import Library
 from .recovery import PLACEHOLDER
+from .shape import Shape, shape
 from .similar import did_you_mean
 from .syntax import Definition, Expr, Name, Number, Param, Rule
 from .types import NAMED, POISON, Type
-from .uses import in_reading_order
+from .uses import free_names, in_reading_order, names_in
 
+#: features of a circle that are named
+_MOST_SHOWN: Final = 20
 STYLES: Final = ("trend", "chop", "defensive")
 SCORES: Final = ("trend_up", "trend_down", "chop")
 _CONDITIONS: Final = frozenset({"long", "short", "exit long", "exit short"})
@@ -34,12 +38,20 @@ _NEEDED: Final = {
 
 @dataclass(slots=True)
 class Checks:
-    """The checks of one library: what was found, and the types of features seen so far."""
+    """The checks of one library: what was found in each definition, and the types of features seen so far. Definitions and
+    conditions are checked once, however many worlds use them."""
 
     library: Library
+    #: where the mistakes of what is being checked are noted
     problems: list[Diagnostic] = field(default_factory=list)
     _features: dict[str, Type] = field(default_factory=dict)
-    _done: set[str] = field(default_factory=set)
+    _found: dict[str, list[Diagnostic]] = field(default_factory=dict)
+    _names: tuple[str, ...] | None = None
+    _reads: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    _whole: dict[str, bool] = field(default_factory=dict)
+    #: conditions without a mistake of their own, and the features that conditions read
+    _well: set[Shape] = field(default_factory=set)
+    _asked: dict[Shape, tuple[str, ...]] = field(default_factory=dict)
 
     def feature(self, name: str) -> Type | None:
         """The type of a feature; None when there is none of that name."""
@@ -50,37 +62,111 @@ class Checks:
             for definition in features:
                 # those it reads come first, so this never goes deeper than one feature
                 if definition.name.name not in self._features:
-                    self._features[definition.name.name] = _check(self, definition)
+                    self._features[definition.name.name] = self._checked(definition)
         return self._features.get(name)
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """Names of all features, sorted."""
+        if self._names is None:
+            self._names = self.library.names("feature")
+        return self._names
 
     def _unseen(self, name: str) -> Definition | None:
         return None if name in self._features else self.library.get("feature", name)
 
     def _circle(self, circle: tuple[str, ...]) -> None:
-        for name in circle:
-            self._features[name] = POISON
         first = self.library.get("feature", circle[0])
         assert first is not None
-        message = f"features read each other in a circle: {' -> '.join(circle)}"
-        self.problems.append(problem("Q0508", message, first.name.span))
+        shown = (
+            circle if len(circle) <= _MOST_SHOWN else (*circle[: _MOST_SHOWN // 2], "...", *circle[-_MOST_SHOWN // 2 :])
+        )
+        message = f"features read each other in a circle: {' -> '.join(shown)}"
+        for name in circle:
+            self._features[name] = POISON
+            self._found.setdefault(name, []).append(problem("Q0508", message, first.name.span))
+
+    def _checked(self, definition: Definition) -> Type:
+        """Checks a definition with a list of its own for the mistakes: a feature is met in the middle of another."""
+        outer, self.problems = self.problems, []
+        kind = _check(self, definition)
+        self._found[definition.name.name] = self.problems
+        self.problems = outer
+        return kind
 
     def definition(self, definition: Definition) -> None:
         """Checks one definition, once."""
-        name = definition.name.name
         if definition.kind == "feature":
-            self.feature(name)
-        elif name not in self._done:
-            self._done.add(name)
-            _check(self, definition)
+            self.feature(definition.name.name)
+        elif definition.name.name not in self._found:
+            self._checked(definition)
+
+    def of(self, names: Iterable[str]) -> tuple[Diagnostic, ...]:
+        """Mistakes of some definitions and of the features behind them, in order."""
+        found = [d for name in self.behind(names) for d in self._found.get(name, ())]
+        return in_order(found) if found else ()
+
+    def behind(self, names: Iterable[str]) -> Iterable[str]:
+        """Definitions, and all features that they read, however far behind."""
+        seen = dict.fromkeys(name for name in names if name in self.library.definitions)
+        waiting = list(seen)
+        while waiting:
+            for inner in self._read_by(waiting.pop()):
+                if inner not in seen:
+                    seen[inner] = None
+                    waiting.append(inner)
+        return seen
+
+    def _read_by(self, name: str) -> tuple[str, ...]:
+        """The features that a definition reads itself."""
+        if name not in self._reads:
+            free = free_names(self.library.definitions[name])
+            self._reads[name] = tuple(inner for inner in free if self.library.get("feature", inner))
+        return self._reads[name]
+
+    def readable(self, names: Iterable[str]) -> bool:
+        """Whether neither definitions nor features behind them had a syntax error (which the library has reported)."""
+        for name in self.behind(names):
+            if name not in self._whole:
+                self._whole[name] = not _holed(self.library.definitions[name])
+            if not self._whole[name]:
+                return False
+        return True
 
     def condition(self, expr: Expr) -> None:
         """Checks a condition of a world."""
         condition(_scope(self, {}, regime=True), expr)
 
+    def wrong_in(self, expr: Expr) -> tuple[Diagnostic, ...]:
+        """Mistakes of one condition of a world, and of the features that it reads."""
+        said = shape(expr)
+        if said not in self._well:
+            outer, self.problems = self.problems, []
+            self.condition(expr)
+            own, self.problems = self.problems, outer
+            if own:
+                return (*own, *self.of(self.features_in(expr)))
+            self._well.add(said)
+        return self.of(self.features_in(expr))
+
+    def features_in(self, expr: Expr) -> tuple[str, ...]:
+        """The features that a condition reads itself."""
+        said = shape(expr)
+        if said not in self._asked:
+            self._asked[said] = tuple(name for name in names_in((expr,)) if self.library.get("feature", name))
+        return self._asked[said]
+
     @property
     def found(self) -> tuple[Diagnostic, ...]:
         """All mistakes so far, in order."""
-        return in_order(self.problems)
+        return in_order((*self.problems, *(d for own in self._found.values() for d in own)))
+
+
+def _holed(definition: Definition) -> bool:
+    """Whether a placeholder stands where something could not be read."""
+    exprs = (*(t.value for t in definition.lets), *(r.value for r in definition.rules))
+    kinds = {p.type.name for p in definition.params} | {r.kind.removeprefix("score ") for r in definition.rules}
+    return PLACEHOLDER in kinds or PLACEHOLDER in names_in(exprs)
 
 
 def check_library(library: Library) -> tuple[Diagnostic, ...]:
@@ -92,8 +178,7 @@ def check_library(library: Library) -> tuple[Diagnostic, ...]:
 
 
 def _scope(checks: Checks, names: dict[str, Type], *, regime: bool, later: AbstractSet[str] = frozenset()) -> Scope:
-    features = checks.library.names("feature")
-    return Scope(names, checks.feature, features, regime, later=later, problems=checks.problems)
+    return Scope(names, checks.feature, checks.feature_names, regime, later=later, problems=checks.problems)
 
 
 def _check(checks: Checks, definition: Definition) -> Type:
@@ -173,6 +258,8 @@ def _fits(number: Number, kind: Type) -> Diagnostic | None:
         return problem("Q0205", "a probability lies between 0 and 1", number.span)
     if kind.base == "bars" and (number.value != int(number.value) or number.value < 1):
         return problem("Q0404", "a number of bars is a whole number, 1 or more", number.span)
+    if kind.base == "bars" and number.value > MOST_BARS:
+        return problem("Q0205", f"at most {MOST_BARS:,} bars back", number.span)
     return None
 
 

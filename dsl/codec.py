@@ -13,6 +13,7 @@ from functools import lru_cache
 from types import UnionType
 from typing import Any, Literal, Union, cast, get_args, get_origin, get_type_hints
 
+from .model import AFTER_V1
 from .program import FORMAT, Program
 
 
@@ -55,7 +56,16 @@ def _plain(value: object) -> object:
     if isinstance(value, Decimal):
         return str(value.normalize() + 0)
     assert is_dataclass(value)
-    return {name: _plain(getattr(value, name)) for name in _hints(cast("type", type(value)))}
+    kind = cast("type", type(value))
+    later = _later(kind)
+    items = ((name, getattr(value, name)) for name in _hints(kind))
+    return {name: _plain(item) for name, item in items if name not in later or item != later[name]}
+
+
+@lru_cache
+def _later(kind: type) -> dict[str, Any]:
+    """Fields that came after version 1, with their defaults: while they have these, the JSON is that of version 1."""
+    return {f.name: f.default for f in fields(kind) if f.metadata == AFTER_V1}
 
 
 @lru_cache

@@ -6,27 +6,30 @@ command line. Users' mistakes are values in the result; nothing here raises for 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import gc
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
-from .check import Checks
-from .compileworld import Compiled, Run, context_of, library_of, world_notes, world_of
+from .checks.allow import silence
+from .checks.dead_rows import ended_rows
+from .compileworld import Compiled, Run, context_of, facts_at, library_of, world_notes, world_of
 from .deployments import CompiledDeployment, deployment_of, world_at
 from .diagnostics import Diagnostic, has_errors, in_order, problem
-from .documents import Document, Loaded, doubled, find_files, without_cascades
-from .library import load_library
+from .documents import Document, Loaded, Told, doubled, find_files, without_cascades
 from .neighbours import Neighbours, load_once
 from .readallowlist import read_rows_of
 from .schema import check
 from .section import Findings
-from .strategyfiles import library_paths
 from .textfiles import display
 
 __all__ = ["Checked", "Compiled", "CompiledDeployment", "Validation", "compile_deployment", "compile_world", "validate"]
 
+#: new objects between two looks for garbage, while a check runs
+_COLLECT_AFTER: Final = 100_000
 _NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 
 
@@ -53,14 +56,18 @@ class Validation:
         return tuple(note for document in self.documents for note in document.notes)
 
 
-def compile_world(path: str | Path) -> Compiled:
-    """The first world of a file."""
-    return world_at(Path(path), Run())
+def compile_world(path: str | Path, *, today: str = "") -> Compiled:
+    """The first world of a file; `today` is an ISO date, the user's own day when it is not given."""
+    run = _run(today)
+    compiled = world_at(Path(path), run)
+    problems = _settled(compiled, run)
+    compiled = replace(compiled, diagnostics=problems)
+    return replace(compiled, program=None, world=None) if has_errors(problems) else compiled
 
 
-def compile_deployment(path: str | Path, given: Mapping[str, str] = _NOTHING) -> CompiledDeployment:
+def compile_deployment(path: str | Path, given: Mapping[str, str] = _NOTHING, *, today: str = "") -> CompiledDeployment:
     """A deployment with its worlds; `given` replaces keys of `readdeployment.GIVEN` as flags of a command line do."""
-    run = Run()
+    run = _run(today)
     loaded = load_once(Path(path), run.files)
     document = next((d for d in loaded.documents if d.kind == "deployment"), None)
     if document is None:
@@ -71,14 +78,43 @@ def compile_deployment(path: str | Path, given: Mapping[str, str] = _NOTHING) ->
         )
         return CompiledDeployment(None, (), in_order((*loaded.diagnostics, *missing)), (Path(path),))
     compiled = deployment_of(document, given, run)
-    if has_errors(loaded.diagnostics):
+    problems = in_order((*loaded.diagnostics, *_settled(compiled, run)))
+    if has_errors(problems):
         compiled = replace(compiled, deployment=None, programs=())
-    return replace(compiled, diagnostics=in_order((*loaded.diagnostics, *compiled.diagnostics)))
+    return replace(compiled, diagnostics=problems)
 
 
-def validate(paths: Iterable[str | Path]) -> Validation:
-    """Everything below the paths: every file read, every document checked, all mistakes of all files."""
-    run = Run()
+def _run(today: str, *, programs: bool = True) -> Run:
+    return Run(programs=programs, today=today) if today else Run(programs=programs)
+
+
+def _settled(compiled: Compiled | CompiledDeployment, run: Run) -> tuple[Diagnostic, ...]:
+    """The diagnostics less the warnings that comments allow. Comments of texts that had no part in this are not judged, and
+    whether one silences nothing only `validate` can say, which sees all of a file."""
+    every = (document.source for loaded in run.files.loaded.values() for document in loaded.documents)
+    used = frozenset(compiled.files)
+    return silence(compiled.diagnostics, (s for s in every if s.path in used), run.today, unused=False)
+
+
+def validate(paths: Iterable[str | Path], *, today: str = "") -> Validation:
+    """Everything below the paths: every file read, every document checked, all mistakes of all files; `today` is an ISO
+    date, the user's own day when it is not given."""
+    with few_collections():
+        return _validation(paths, _run(today, programs=False))
+
+
+@contextmanager
+def few_collections() -> Iterator[None]:
+    """Looks for garbage in circles more rarely: trees hold none, and they all live until the end of the check."""
+    before = gc.get_threshold()
+    gc.set_threshold(max(before[0], _COLLECT_AFTER), *before[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+
+
+def _validation(paths: Iterable[str | Path], run: Run) -> Validation:
     files, problems = find_files(Path(path) for path in paths)
     found = list(problems)
     loads = [load_once(path, run.files) for path in files]
@@ -89,27 +125,32 @@ def validate(paths: Iterable[str | Path]) -> Validation:
         found.append(problem("Q0109", "no documents were found", None, file=", ".join(display(path) for path in files)))
     broken = {d.span.source.name for d in found if d.span and d.severity == "error"}
     checked = []
+    told = Told()
+    told.tell(found)
     for document in documents:
         notes, more = _validated(document, run)
-        found.extend(without_cascades(found, more))
+        found.extend(told.fresh(more))
         if not has_errors(more) and document.source.name not in broken:
             checked.append(Checked(document.kind, document.name, document.source.name, notes))
     for loaded in loads:
-        more, well = _definitions(loaded)
-        found.extend(without_cascades(found, more))
+        more, well = _definitions(loaded, run)
+        found.extend(told.fresh(more))
         checked.extend(well)
-    return Validation(in_order(found), tuple(checked))
+    texts = [document.source for document in documents] + [d.span.source for x in loads for d in x.definitions]
+    return Validation(silence(found, texts, run.today), tuple(checked))
 
 
-def _definitions(loaded: Loaded) -> tuple[tuple[Diagnostic, ...], tuple[Checked, ...]]:
+def _definitions(loaded: Loaded, run: Run) -> tuple[tuple[Diagnostic, ...], tuple[Checked, ...]]:
     """Checks the strategies, regimes and features of a file, whether a world uses them or not."""
     if not loaded.definitions:
         return (), ()
-    library = load_library((*library_paths(loaded.file.parent, ()), loaded.file))
-    checks = Checks(library)
+    facts = facts_at(loaded.file.parent, (loaded.file.name,), run)
     for definition in loaded.definitions:
-        checks.definition(definition)
-    problems = in_order(checks.found)
+        facts.checks.definition(definition)
+    own = facts.checks.of(definition.name.name for definition in loaded.definitions)
+    name = loaded.definitions[0].name.span.source.name
+    doubled_here = [d for d in facts.library.diagnostics if d.code == "Q0507" and d.span and d.span.source.name == name]
+    problems = (*own, *doubled_here)
     if has_errors((*loaded.diagnostics, *problems)):
         return problems, ()
     return problems, tuple(Checked(d.kind, d.name.name, d.name.span.source.name) for d in loaded.definitions)
@@ -122,6 +163,15 @@ def _validated(document: Document, run: Run) -> tuple[tuple[str, ...], tuple[Dia
         return world_notes(compiled), compiled.diagnostics
     if document.kind == "deployment":
         return (), deployment_of(document, _NOTHING, run).diagnostics
+    if document.kind == "case":
+        from .cases.check import checked_cases
+
+        return (), checked_cases(document, run).diagnostics
+    if document.kind in ("plan", "model"):
+        from .plans import model_of, plan_of
+
+        about = plan_of if document.kind == "plan" else model_of
+        return (), about(document, run).diagnostics
     problems = check(document.tree, document.kind)
     if document.kind == "allowlist":
         problems += without_cascades(problems, _allowlist_problems(document, run))
@@ -132,5 +182,6 @@ def _allowlist_problems(document: Document, run: Run) -> tuple[Diagnostic, ...]:
     library = library_of(document, run)
     context = context_of(document, library, Neighbours({}))
     found = Findings()
-    read_rows_of(document, found, context)
+    rows = read_rows_of(document, found, context)
+    found.problems.extend(ended_rows(rows, found.origins, run.today))
     return (*library.diagnostics, *found.problems, *found.unknown_names({"strategy": context.names("strategy")}))

@@ -8,31 +8,39 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import date
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .breadth import names_held
+from .checks import Subject, check_world
 from .context import Context
 from .diagnostics import Diagnostic, has_errors, in_order, problem
 from .documents import Document, without_cascades
+from .extends import any_foreign, extended, named_files, told_once
 from .hysteresis import loosen
 from .library import Library, load_library
-from .lower import lower_world
+from .lowerable import Lowerable
 from .model import Chain, World
-from .neighbours import Files, Neighbours, neighbours
+from .nearby import named_near
+from .needs import NOTHING, Facts, Needs
+from .neighbours import Files, Neighbours
 from .parser import parse_predicate
-from .program import Program
 from .read import WorldRead, read_world
 from .schema import check
-from .section import Findings, Section
 from .source import Span
 from .strategyfiles import broken_names, library_paths
-from .tree import Scalar
+from .tree import Map, Scalar
+
+if TYPE_CHECKING:
+    from .program import Program
 
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
-    """One world. `program` and `world` are None when there are errors; `origins` maps dotted paths to places; `files` are
-    all that were read for it (a runtime watches them)."""
+    """One world. `program` and `world` are None when there are errors (`program` also in a run that makes none); `needs` is
+    what it needs of its feed; `origins` maps dotted paths to places; `files` are all that were read for it (a runtime
+    watches them)."""
 
     name: str
     file: str
@@ -42,32 +50,70 @@ class Compiled:
     files: tuple[Path, ...]
     origins: Mapping[str, Span]
     library: Library | None = None
+    needs: Needs = NOTHING
 
 
 @dataclass(slots=True)
 class Run:
-    """What is read or compiled once per run of the front end."""
+    """What is read or compiled once per run of the front end; checking alone needs no `programs`. `today` is an ISO date."""
 
-    files: Files = field(default_factory=dict)
-    worlds: dict[tuple[Path, str], Compiled] = field(default_factory=dict)
-    libraries: dict[tuple[Path, ...], Library] = field(default_factory=dict)
+    programs: bool = True
+    today: str = field(default_factory=lambda: date.today().isoformat())  # noqa: DTZ011 - the user's own day
+    files: Files = field(default_factory=Files)
+    worlds: dict[tuple[str, str], Compiled] = field(default_factory=dict)
+    facts: dict[tuple[str, ...], Facts] = field(default_factory=dict)
+    paths: dict[tuple[Path, tuple[str, ...]], tuple[Path, ...]] = field(default_factory=dict)
 
 
 def world_of(document: Document, run: Run) -> Compiled:
     """The compiled world of a document, compiled at most once per run."""
-    key = ((document.source.path or Path(document.source.name)).resolve(), document.name)
+    key = (run.files.key(document.source.path or Path(document.source.name)), document.name)
     if key not in run.worlds:
-        run.worlds[key] = _compile(document, run)
+        run.worlds[key] = _inheriting(document, run)
     return run.worlds[key]
+
+
+def _inheriting(document: Document, run: Run) -> Compiled:
+    """The world with what it inherits. A mistake of a base is told as the base tells it."""
+    line = extended(document, run.files)
+    world = line.document
+    if not line.whole:
+        files = tuple(path for each in (world, *world.bases) if (path := each.source.path))
+        return Compiled(world.name, world.source.name, None, None, in_order(line.problems), files, {})
+    compiled = _compile(world, run)
+    if not world.bases:
+        return compiled
+    problems = (*line.problems, *without_cascades(line.problems, compiled.diagnostics))
+    if any_foreign(world, problems):
+        problems = told_once(world, problems, world_of(world.bases[0], run).diagnostics)
+    if has_errors(problems):
+        compiled = replace(compiled, program=None, world=None)
+    return replace(compiled, diagnostics=in_order(problems))
+
+
+def facts_of(document: Document, run: Run) -> Facts:
+    """The definitions a document can use, with what is known of them."""
+    named = named_files(document) if document.kind == "world" else ()
+    return facts_at(document.folder, named, run)
+
+
+def facts_at(folder: Path, named: tuple[str, ...], run: Run) -> Facts:
+    """The definitions that documents of a folder can use, with files that they name."""
+    at = (folder, named)
+    if at not in run.paths:
+        listed = library_paths(folder, named)
+        folders = {run.files.key(path) for path in listed}
+        run.paths[at] = tuple(path for path in listed if run.files.key(path.parent) not in folders)
+    paths = run.paths[at]
+    key = tuple(dict.fromkeys(run.files.key(path) for path in paths))
+    if key not in run.facts:
+        run.facts[key] = Facts(load_library(paths))
+    return run.facts[key]
 
 
 def library_of(document: Document, run: Run) -> Library:
     """The definitions a document can use."""
-    listed = Section(document.tree, "", Findings()).words("strategy_files") if document.kind == "world" else ()
-    paths = library_paths(document.folder, [str(item.value) for item in listed])
-    if paths not in run.libraries:
-        run.libraries[paths] = load_library(paths)
-    return run.libraries[paths]
+    return facts_of(document, run).library
 
 
 def context_of(document: Document, library: Library, near: Neighbours) -> Context:
@@ -83,8 +129,9 @@ def context_of(document: Document, library: Library, near: Neighbours) -> Contex
 
 
 def _compile(document: Document, run: Run) -> Compiled:
-    library = library_of(document, run)
-    near = neighbours(document, run.files)
+    facts = facts_of(document, run)
+    library = facts.library
+    near = named_near(document, run.files)
     used = _used(document, near)
     problems = (
         *library.diagnostics,
@@ -95,29 +142,43 @@ def _compile(document: Document, run: Run) -> Compiled:
     if any(d.code == "Q0506" for d in read.diagnostics):
         problems += near.diagnostics
     problems += without_cascades(problems, read.diagnostics)
-    program, lowered = _lower(read.world, library)
+    state, wrong = _examined(read.world, facts)
     if has_errors(problems):  # what lowering cannot find at all has been named above, at its place
-        lowered = tuple(d for d in lowered if d.span is not None)
-    problems += without_cascades(problems, lowered)
+        wrong = tuple(d for d in wrong if d.span is not None)
+    problems += without_cascades((d for d in problems if d.code != "Q0602"), wrong)
     problems = _less_hysteresis(problems, read.origins)
-    if program is not None and not has_errors(problems):
-        problems += _fit(document, read.world, program)
-    well = program is not None and not has_errors(problems)
+    needs = NOTHING
+    if state is not None and not has_errors(problems):
+        needs = facts.needs(state)
+        problems += _fit(document, read.world, needs)
+        problems += check_world(Subject(document, read.world, library, read.origins, document.tree, run.today))
+    if has_errors(problems):  # a warning about what is left of a broken world would only follow from its errors
+        problems = tuple(d for d in problems if d.severity == "error")
+    well = state is not None and not has_errors(problems)
     return Compiled(
         name=document.name,
         file=document.source.name,
-        program=program if well else None,
+        program=_program(state) if state is not None and well and run.programs else None,
         world=read.world if well else None,
         diagnostics=in_order(problems),
-        files=_files((document, *used), library, read),
+        files=_files((document, *document.bases, *used), library, read),
         origins=read.origins,
         library=library,
+        needs=needs,
     )
+
+
+def _program(state: Lowerable) -> Program:
+    from .lower import program_of  # a check makes no program, and starts faster without what makes them
+
+    return program_of(state)
 
 
 def _used(document: Document, near: Neighbours) -> tuple[Document, ...]:
     """The documents this world names."""
     named = [(kind, document.tree.get(kind)) for kind in ("exchange", "allowlist")]
+    regime = document.tree.get("regime")
+    named += [("model", regime.get("model"))] if isinstance(regime, Map) else []
     keys = [(kind, str(node.value)) for kind, node in named if isinstance(node, Scalar)]
     return tuple(near.documents[key] for key in keys if key in near.documents)
 
@@ -127,14 +188,14 @@ def _files(documents: Iterable[Document], library: Library, read: WorldRead) -> 
     return tuple(dict.fromkeys((*(path for path in own if path), *library.files, *read.files)))
 
 
-def _lower(world: World, library: Library) -> tuple[Program | None, tuple[Diagnostic, ...]]:
-    """Lowers a world; one with broken parts is completed first, so that what is left of it can be checked."""
+def _examined(world: World, facts: Facts) -> tuple[Lowerable | None, tuple[Diagnostic, ...]]:
+    """Whether a world can be lowered; one with broken parts is completed first, so that what is left of it can be checked."""
     if not world.settings.universe:
         return None, ()
     if not world.chains or world.chains[-1].when is not None:
         names = tuple(chain.strategies for chain in world.chains)
         world = replace(world, chains=(*world.chains, Chain("otherwise", None, None, names[-1] if names else (), 1.0)))
-    return lower_world(world, library)
+    return facts.examine(world)
 
 
 def _less_hysteresis(problems: tuple[Diagnostic, ...], origins: Mapping[str, Span]) -> tuple[Diagnostic, ...]:
@@ -143,9 +204,15 @@ def _less_hysteresis(problems: tuple[Diagnostic, ...], origins: Mapping[str, Spa
     wrong = [
         span
         for span in conditions
-        if any(d.code != "Q0602" and d.severity == "error" and _inside(d, span) for d in problems)
+        if any(d.code != "Q0602" and d.severity == "error" and _about(d, span) for d in problems)
     ]
     return tuple(d for d in problems if d.code != "Q0602" or not any(_inside(d, span) for span in wrong))
+
+
+def _about(diagnostic: Diagnostic, span: Span) -> bool:
+    """Whether a mistake stands in a condition; an unknown name is told once, wherever else it stands."""
+    unknown = diagnostic.code == "Q0501" and diagnostic.span is not None and diagnostic.span.text in span.text
+    return unknown or _inside(diagnostic, span)
 
 
 def _inside(diagnostic: Diagnostic, span: Span) -> bool:
@@ -153,14 +220,13 @@ def _inside(diagnostic: Diagnostic, span: Span) -> bool:
     return place is not None and place.source == span.source and span.start <= place.start < span.end
 
 
-def _fit(document: Document, world: World, program: Program) -> tuple[Diagnostic, ...]:
-    """Whether the compiled world fits its own declarations: bars it reads, names it can hold."""
-    return (*_undeclared_bars(document, world, program), *_too_wide(document, world))
+def _fit(document: Document, world: World, needs: Needs) -> tuple[Diagnostic, ...]:
+    """Whether the world fits its own declarations: bars it reads, names it can hold."""
+    return (*_undeclared_bars(document, world, needs), *_too_wide(document, world))
 
 
-def _undeclared_bars(document: Document, world: World, program: Program) -> Iterable[Diagnostic]:
-    read = {node.rate for node in program.nodes if node.op == "input" and node.scope == "symbol"}
-    for rate in sorted(read - set(world.settings.bars)):
+def _undeclared_bars(document: Document, world: World, needs: Needs) -> Iterable[Diagnostic]:
+    for rate in sorted(needs.reads - set(world.settings.bars)):
         entry = document.tree.entry("bars")
         place = entry.value.span if entry else document.place
         yield problem(
@@ -172,7 +238,7 @@ def _undeclared_bars(document: Document, world: World, program: Program) -> Iter
 
 
 def _too_wide(document: Document, world: World) -> Iterable[Diagnostic]:
-    most = max(names_held(world.settings, chain.exposure) for chain in world.chains)
+    most = max(names_held(world.settings, chain.widest) for chain in world.chains)
     size = len(world.settings.universe)
     entry = document.tree.entry("universe")
     if most >= size or entry is None:
@@ -186,9 +252,9 @@ def _too_wide(document: Document, world: World) -> Iterable[Diagnostic]:
 
 def world_notes(compiled: Compiled) -> tuple[str, ...]:
     """What a person wants to know about a valid world: the history it needs, and how many names it can hold."""
-    if compiled.program is None or compiled.world is None:
+    if compiled.world is None:
         return ()
-    needs = [f"{bars} x {rate}" for rate, bars in compiled.program.warmup if bars]
+    needs = [f"{bars} x {rate}" for rate, bars in compiled.needs.warmup if bars]
     settings, chains = compiled.world.settings, compiled.world.chains
     held = ", ".join(f"{chain.name} {names_held(settings, chain.exposure)}" for chain in chains)
     return (

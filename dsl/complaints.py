@@ -179,7 +179,7 @@ def _help(failure: Failure, token: Token, span: Span) -> str:
 
 
 def _looks_computed(failure: Failure) -> bool:
-    return any(t.type in {"WHEN", "STAY_WHEN"} for t in failure.tokens[: failure.at])
+    return any(t.type == "WHEN" for t in failure.tokens[: failure.at])
 
 
 def _quotes(failure: Failure, span: Span) -> str:
@@ -190,7 +190,8 @@ def _quotes(failure: Failure, span: Span) -> str:
         if found.start() > span.start:
             break
         whole = found[0].rstrip(":")
-        if found.end() > span.start and found.start() < span.start and not whole.isidentifier():
+        begins = found.start() < span.start or text[span.start] in "./"
+        if found.end() > span.start and begins and len(whole) > 1 and not whole.isidentifier():
             return f'put it in quotes: "{whole}"'
     near = nearest(str(failure.tokens[0]), (*DEFINITIONS, *DOCUMENTS)) if failure.inside == "file" else None
     return f"did you mean `{near}`?" if near else ""

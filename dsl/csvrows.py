@@ -1,6 +1,6 @@
 """CSV text -> rows of cells that know their place, so that a wrong cell is blamed like a wrong YAML value.
 
-In: a `Source` with a header line. Out: rows as maps from column to `Cell`. Quoted cells may hold commas and doubled
+In: a `Source` with a header line; lines that begin with `#` are comments. Out: rows as maps from column to `Cell`. Quoted cells may hold commas and doubled
 quotes, but no line breaks: these are small tables that people edit.
 """
 
@@ -26,6 +26,9 @@ class Cell:
 
 
 Row = Mapping[str, Cell]
+#: rows of a table, and how many of them may be wrong before it counts as no table at all
+_MOST_ROWS: Final = 250_000
+_MOST_ERRORS: Final = 1_000
 
 
 def read_rows(
@@ -42,7 +45,10 @@ def read_rows(
         return (), tuple(problem("Q0202", f"the column `{name}` is missing", where) for name in missing)
     rows: list[Row] = []
     problems: list[Diagnostic] = []
-    for cells in lines:
+    for number, cells in enumerate(lines):
+        if number == _MOST_ROWS or len(problems) == _MOST_ERRORS:
+            problems.append(_given_up(cells[0].span, number))
+            break
         row = {name: cell for name, cell in zip(order, cells, strict=False) if name}
         if any(name not in row or not row[name].text for name in needed):
             problems.append(
@@ -55,11 +61,17 @@ def read_rows(
     return tuple(rows), tuple(problems)
 
 
+def _given_up(span: Span, number: int) -> Diagnostic:
+    if number == _MOST_ROWS:
+        return problem("Q0104", f"a table has at most {_MOST_ROWS:,} rows", span)
+    return problem("Q0104", f"more than {_MOST_ERRORS:,} rows are wrong: the rest is not read", span)
+
+
 def _lines(source: Source) -> Iterator[tuple[Cell, ...]]:
     at = 0
     for line in source.text.splitlines(keepends=True):
         body = line.rstrip("\r\n")
-        if body.strip():
+        if body.strip() and not body.lstrip().startswith("#"):
             yield _cells(source, at, at + len(body))
         at += len(line)
 

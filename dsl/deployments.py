@@ -9,20 +9,23 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
+from .checks.warmup import Need, warm_up
 from .compileworld import Compiled, Run, world_of
 from .diagnostics import Diagnostic, Label, has_errors, in_order, problem
 from .documents import Document, without_cascades
 from .model import Deployment, Settings
 from .neighbours import load_once
-from .program import Program
 from .readdeployment import read_deployment
 from .schema import check
 from .section import Findings, Section
 from .source import Span
 from .textfiles import display
 from .tree import Scalar
+
+if TYPE_CHECKING:
+    from .program import Program
 
 _ALL: Final = 1 + 1e-9
 
@@ -73,11 +76,15 @@ def deployment_of(document: Document, given: Mapping[str, str], run: Run) -> Com
             )
             continue
         compiled = world_at(path, run)
-        problems += compiled.diagnostics
-        if not compiled.name and not has_errors(problems):
+        if any(d.code == "Q0207" and d.span is None for d in compiled.diagnostics):
+            # said where the file is named: the file itself may be a fine document of another kind
             problems += (problem("Q0701", f"`{item.value}` holds no world", item.span),)
+            continue
+        problems += compiled.diagnostics
         worlds.append((item, compiled))
     problems = in_order((*problems, *_together(worlds)))
+    if not has_errors(problems):
+        problems += tuple(warm_up(deployment, document.tree, document.folder, _needs(worlds)))
     well = not has_errors(problems)
     files += [path for _, compiled in worlds for path in compiled.files]
     return CompiledDeployment(
@@ -87,6 +94,12 @@ def deployment_of(document: Document, given: Mapping[str, str], run: Run) -> Com
         files=tuple(dict.fromkeys(path for path in files if path)),
         worlds=tuple(c for _, c in worlds),
     )
+
+
+def _needs(worlds: list[tuple[Scalar, Compiled]]) -> Iterable[Need]:
+    for _, compiled in worlds:
+        if compiled.world is not None:
+            yield Need(compiled.name, compiled.needs.warmup, compiled.world.settings.universe)
 
 
 def _together(worlds: list[tuple[Scalar, Compiled]]) -> Iterable[Diagnostic]:

@@ -1,13 +1,13 @@
 """What a user's mistake is: a `Diagnostic` value with a stable code and exact places.
 
-In: checks create diagnostics through `problem(code, message, span, ...)`. Out: sorted tuples that `render.py` prints.
+In: checks create diagnostics through `problem(code, message, span, ...)`. Out: sorted tuples that `report` prints.
 Mistakes of users are values, never exceptions. Codes are never reused: a retired one stays in the table.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from .source import Span
@@ -15,7 +15,8 @@ from .source import Span
 Severity = Literal["error", "warning"]
 
 #: code -> (severity, what the code stands for). Blocks: 01 files and YAML, 02 schema, 03 syntax of `.qmtl`,
-#: 04 types, units and rates, 05 names, 06 meaning of a world, 07 deployments.
+#: 04 types, units and rates, 05 names, 06 meaning of a world, 07 deployments,
+#: 08 plans, models and cases.
 CODES: Final[dict[str, tuple[Severity, str]]] = {
     "Q0101": ("error", "the file cannot be read"),
     "Q0102": ("error", "the file is not UTF-8 text"),
@@ -27,6 +28,9 @@ CODES: Final[dict[str, tuple[Severity, str]]] = {
     "Q0108": ("error", "more than one document in a file"),
     "Q0109": ("error", "no documents were found"),
     "Q0110": ("error", "a key must be a plain string"),
+    "Q0111": ("error", "an `allow` comment that cannot be read"),
+    "Q0112": ("warning", "an `allow` comment has expired"),
+    "Q0113": ("warning", "an `allow` comment silences nothing"),
     "Q0201": ("error", "unknown key"),
     "Q0202": ("error", "a required key is missing"),
     "Q0203": ("error", "the value has the wrong type"),
@@ -58,6 +62,7 @@ CODES: Final[dict[str, tuple[Severity, str]]] = {
     "Q0506": ("error", "unknown document"),
     "Q0507": ("error", "the same name is defined twice"),
     "Q0508": ("error", "names refer to each other in a circle"),
+    "Q0509": ("error", "`~` deletes a key that is not there"),
     "Q0601": ("error", "the chains have no `otherwise`, or it is not the last"),
     "Q0602": ("error", "`stay_when` is needed: hysteresis cannot loosen this predicate"),
     "Q0603": ("warning", "the universe is larger than the caps let the world hold"),
@@ -67,11 +72,29 @@ CODES: Final[dict[str, tuple[Severity, str]]] = {
     "Q0607": ("error", "the feed cannot supply the warm-up"),
     "Q0608": ("warning", "a chain can never hold"),
     "Q0609": ("warning", "nothing uses this"),
+    "Q0610": ("warning", "a chain is always shadowed by those above it"),
+    "Q0611": ("warning", "no symbol allows any strategy of a chain"),
+    "Q0612": ("warning", "a strategy does not suit its chain"),
+    "Q0613": ("warning", "the conditions for entering and for staying in a chain cross"),
+    "Q0614": ("warning", "a cap can never bind"),
+    "Q0615": ("warning", "an allowlist row does nothing"),
+    "Q0616": ("warning", "no symbol allows this strategy"),
+    "Q0617": ("error", "this regime source cannot be used yet"),
+    "Q0618": ("warning", "a condition is always the same"),
     "Q0701": ("error", "a world of the deployment is not valid"),
     "Q0702": ("error", "two worlds trade the same symbol"),
     "Q0703": ("error", "the worlds ask for more than the account's capital"),
     "Q0704": ("error", "a file or folder that the deployment names does not exist"),
     "Q0705": ("error", "the settings of the deployment contradict each other"),
+    "Q0801": ("error", "allocations do not add up"),
+    "Q0802": ("error", "a plan does not fit the worlds it moves"),
+    "Q0803": ("error", "a plan cannot be submitted yet"),
+    "Q0804": ("error", "the features of a model do not fit"),
+    "Q0805": ("error", "a model file is not the one that was declared"),
+    "Q0806": ("error", "a series cannot be read"),
+    "Q0807": ("error", "a case contradicts itself"),
+    "Q0808": ("error", "a case expects nothing"),
+    "Q0809": ("error", "the outputs of a model do not fit"),
 }
 
 
@@ -118,9 +141,27 @@ def problem(
     return Diagnostic(code, CODES[code][0], message, span, label, labels, help, file)
 
 
+#: unknown names and functions: used again in the same file they are the same mistake
+_ONCE: Final = ("Q0501", "Q0502")
+_MOST_PLACES: Final = 3
+
+
 def in_order(diagnostics: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
-    """Sorted by place, exact duplicates removed."""
-    return tuple(sorted(dict.fromkeys(diagnostics), key=lambda d: d.sort_key))
+    """Sorted by place, exact duplicates removed, an unknown name told once per file."""
+    told: dict[object, Diagnostic] = {}
+    for found in sorted(dict.fromkeys(diagnostics), key=lambda d: d.sort_key):
+        once = found.code in _ONCE and found.span is not None
+        key = (found.code, found.message, found.span.source.name) if once and found.span else found
+        told[key] = _also(told[key], found.span) if key in told and found.span else found
+    return tuple(told.values())
+
+
+def _also(first: Diagnostic, again: Span) -> Diagnostic:
+    """The first of two equal mistakes, with the place of the other beside it."""
+    shown = {first.span, *(label.span for label in first.labels)}
+    if again in shown or len(first.labels) >= _MOST_PLACES:
+        return first
+    return replace(first, labels=(*first.labels, Label(again, "also here")))
 
 
 def has_errors(diagnostics: Iterable[Diagnostic]) -> bool:

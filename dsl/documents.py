@@ -6,13 +6,14 @@ the files as text. From here on nobody asks whether a document was YAML or a `.q
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from .diagnostics import Diagnostic, Label, problem
-from .schema import KINDS, LATER, load_schema
+from .schema import KINDS, load_schema
 from .similar import nearest
 from .source import Source, Span
 from .syntax import Definition
@@ -24,17 +25,20 @@ YAML_ENDINGS: Final = (".yaml", ".yml")
 ENDINGS: Final = (*YAML_ENDINGS, ".qmtl")
 #: the key that tells the kind; the first present wins, because a case names its world and a world its exchange
 _ORDER: Final = ("case", "world", "deployment", "plan", "model", "exchange", "allowlist")
+#: kinds that are also keys of a world
+_ALSO_KEYS: Final = ("exchange", "allowlist")
 
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """One document. `place` covers its kind key."""
+    """One document. `place` covers its kind key; `bases` are the worlds whose text has been merged into its tree."""
 
     kind: str
     name: str
     tree: Map
     source: Source
     place: Span
+    bases: tuple[Document, ...] = ()
 
     @property
     def folder(self) -> Path:
@@ -52,12 +56,17 @@ class Loaded:
     definitions: tuple[Definition, ...] = ()
 
 
+def folder_of(span: Span, document_folder: Path) -> Path:
+    """Folder that a path written at a place is relative to: that of the file which says it (a base of a world, perhaps)."""
+    return span.source.path.parent if span.source.path else document_folder
+
+
 def find_files(paths: Iterable[Path]) -> tuple[tuple[Path, ...], tuple[Diagnostic, ...]]:
     """Files to read: those named, and every YAML and `.qmtl` file below the folders named; each once, in order."""
-    found: dict[Path, Path] = {}
+    found: dict[str, Path] = {}
     problems: list[Diagnostic] = []
     for path in paths:
-        if path.is_dir():
+        if os.path.isdir(path):  # noqa: PTH112 - false, not an exception, for names that no system takes
             inside = list(below(path, ENDINGS))
             if not inside:
                 problems.append(
@@ -71,7 +80,7 @@ def find_files(paths: Iterable[Path]) -> tuple[tuple[Path, ...], tuple[Diagnosti
         else:
             inside = [path]
         for file in inside:
-            found.setdefault(file.resolve(), file)
+            found.setdefault(os.path.realpath(file), file)
     return tuple(found.values()), tuple(problems)
 
 
@@ -114,9 +123,7 @@ def _block_file(path: Path, source: Source) -> Loaded:
     documents, found = [], list(problems)
     for block in blocks:
         word = block.key.value
-        if word in LATER:
-            found.append(_later(word, block.key.span))
-        elif word in KINDS:
+        if word in KINDS:
             kind, tree, more = block_to_tree(block, load_schema(word))
             found.extend(more)
             entry = tree.entry(kind)
@@ -128,18 +135,18 @@ def _block_file(path: Path, source: Source) -> Loaded:
 def identify(tree: Map, source: Source) -> tuple[Document | None, tuple[Diagnostic, ...]]:
     """The document that a tree is, told by its kind key."""
     kind = next((kind for kind in _ORDER if tree.entry(kind)), None)
-    if kind is None:
+    if kind is None or (kind in _ALSO_KEYS and _misspelt_kind(tree, kind)):
         return None, (_no_kind(tree),)
     entry = tree.entry(kind)
     assert entry is not None
-    if kind in LATER:
-        return None, (_later(kind, entry.key_span),)
     name = entry.value.value if isinstance(entry.value, Scalar) else ""
     return Document(kind, str(name), tree, source, entry.key_span), ()
 
 
-def _later(kind: str, span: Span) -> Diagnostic:
-    return problem("Q0604", f"documents of kind `{kind}` are not available in this version", span)
+def _misspelt_kind(tree: Map, kind: str) -> bool:
+    """Whether `exchange: venue` is only a key of a world whose own kind is misspelt (`wrld: us`)."""
+    known = load_schema(kind).get("properties", {})
+    return any(entry.key not in known and nearest(entry.key, ("world",)) for entry in tree)
 
 
 def _no_kind(tree: Map) -> Diagnostic:
@@ -176,7 +183,32 @@ def doubled(documents: Iterable[Document]) -> tuple[Diagnostic, ...]:
     return tuple(found)
 
 
+@dataclass(slots=True)
+class Told:
+    """The places of errors that have been told: one mistake is one message."""
+
+    _places: set[tuple[str, int, int]] = field(default_factory=set)
+
+    def tell(self, diagnostics: Iterable[Diagnostic]) -> None:
+        """Notes what is told."""
+        self._places.update(_at(d.span) for d in diagnostics if d.span and d.severity == "error")
+
+    def fresh(self, later: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
+        """The later diagnostics, less those at exactly the place of an earlier error; they are told from now on."""
+        found = tuple(d for d in later if d.span is None or _at(d.span) not in self._places)
+        self.tell(found)
+        return found
+
+
+def _at(span: Span) -> tuple[str, int, int]:
+    return (span.source.name, span.start, span.end)
+
+
 def without_cascades(earlier: Iterable[Diagnostic], later: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
-    """The later diagnostics, less those at exactly the place of an earlier error: one mistake is one message."""
-    taken = {(d.span.source.name, d.span.start, d.span.end) for d in earlier if d.span and d.severity == "error"}
-    return tuple(d for d in later if d.span is None or (d.span.source.name, d.span.start, d.span.end) not in taken)
+    """The later diagnostics, less those at exactly the place of an earlier error."""
+    later = tuple(later)
+    if not later:
+        return ()
+    told = Told()
+    told.tell(earlier)
+    return told.fresh(later)

@@ -12,7 +12,7 @@ from dataclasses import asdict, astuple, dataclass, field
 from typing import Final, Literal
 
 from .builtins import REGIME
-from .program import Node, Program
+from .program import ChainPlan, Node, Program
 
 Format = Literal["mermaid", "dot", "json"]
 
@@ -138,9 +138,16 @@ def _chains(sketch: _Sketch) -> None:
         reads = [i for i in (chain.when, chain.stay) if i is not None]
         rule = "" if reads else " | otherwise"
         own = sketch.box(
-            _id("chain", chain.name), f"{chain.name}{rule} | exposure {chain.exposure:.0%}", "chains", reads=reads
+            _id("chain", chain.name), f"{chain.name}{rule} | exposure {_exposure(chain)}", "chains", reads=reads
         )
-        sketch.arrows += [(own, _lane_id(sketch.program.strategies[s].name, 0)) for s in chain.strategies]
+        named = dict.fromkeys((*chain.strategies, *(s for o in chain.overrides for s in o.strategies)))
+        sketch.arrows += [(own, _lane_id(sketch.program.strategies[s].name, 0)) for s in named]
+
+
+def _exposure(chain: ChainPlan) -> str:
+    """The exposure of a chain, with how many symbols it treats otherwise."""
+    more = f", {len(chain.overrides)} overridden" if chain.overrides else ""
+    return f"{chain.exposure:.0%}{more}"
 
 
 def _strategies(sketch: _Sketch) -> None:

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from .compileworld import Compiled
 from .exprtext import spell
-from .model import World
+from .model import Chain, World
 from .schema import load_schema
 from .source import Span
 from .syntax import Definition, Param
@@ -32,6 +32,17 @@ class Value:
 
 
 @dataclass(frozen=True, slots=True)
+class OverrideRow:
+    """What a chain does otherwise for a sector or symbol; an empty list or text keeps what the chain says."""
+
+    kind: str
+    name: str
+    strategies: tuple[str, ...]
+    exposure: str
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
 class ChainRow:
     """A chain; `when` and `stay` are conditions as text, "" for `otherwise`."""
 
@@ -42,6 +53,7 @@ class ChainRow:
     strategies: tuple[str, ...]
     exposure: Value
     origin: str
+    overrides: tuple[OverrideRow, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +97,15 @@ def effective(compiled: Compiled, symbol: str | None = None, strategy: str | Non
         world=world.settings.world,
         file=compiled.file,
         settings=tuple(_settings(world, compiled.origins)),
-        chains=tuple(c for c in _chains(world, compiled.origins) if strategy is None or strategy in c.strategies),
+        chains=tuple(c for c in _chains(world, compiled.origins, symbols) if strategy is None or _names(c, strategy)),
         guards=tuple(_guards(world, compiled.origins)),
         parameters=tuple(r for r in _parameters(compiled, world, symbols) if strategy in (None, r.strategy)),
         allowed=tuple(_allowed(world, symbols, strategy)),
     )
+
+
+def _names(chain: ChainRow, strategy: str) -> bool:
+    return strategy in chain.strategies or any(strategy in override.strategies for override in chain.overrides)
 
 
 def where(span: Span | None) -> str:
@@ -136,7 +152,7 @@ def _text(value: Any, unit: str = "") -> str:
     return f"{value:g}" if isinstance(value, float) else str(value) or '""'
 
 
-def _chains(world: World, origins: Mapping[str, Span]) -> Iterator[ChainRow]:
+def _chains(world: World, origins: Mapping[str, Span], symbols: tuple[str, ...]) -> Iterator[ChainRow]:
     for chain in world.chains:
         path = f"chains.{chain.name}"
         said = origins.get(f"{path}.stay_when")
@@ -152,7 +168,21 @@ def _chains(world: World, origins: Mapping[str, Span]) -> Iterator[ChainRow]:
             chain.strategies,
             exposure,
             where(origins.get(f"{path}.name")),
+            tuple(_overrides(world, chain, origins, symbols)),
         )
+
+
+def _overrides(
+    world: World, chain: Chain, origins: Mapping[str, Span], symbols: tuple[str, ...]
+) -> Iterator[OverrideRow]:
+    """The overrides of a chain that concern the symbols, sectors first."""
+    sectors = {sector for symbol, sector in world.settings.sectors if symbol in set(symbols)}
+    for override in chain.overrides:
+        if override.name not in (symbols if override.kind == "symbol" else sectors):
+            continue
+        exposure = "" if override.exposure is None else spell_ratio(override.exposure)
+        path = f"chains.{chain.name}.overrides.by_{override.kind}.{override.name}"
+        yield OverrideRow(override.kind, override.name, override.strategies or (), exposure, where(origins.get(path)))
 
 
 def _guards(world: World, origins: Mapping[str, Span]) -> Iterator[Value]:

@@ -1,11 +1,12 @@
 """Expressions as text again, with no more brackets than their meaning needs.
 
-In: a syntax tree. Out: one line that parses to the same tree. Used where people read derived conditions, such as the
-thresholds after hysteresis.
+In: a syntax tree. Out: one line that parses to the same tree. The only printer of expressions: for what people read, such
+as the thresholds after hysteresis, and for comparing. Numbers keep the digits they were written with.
 """
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from .syntax import AtRate, Binary, Call, Expr, ForBars, History, Name, Number, Text, Unary
@@ -18,6 +19,10 @@ _FOR: Final = 4
 _MINUS: Final = 8
 _POSTFIX: Final = 10
 _ATOM: Final = 11
+
+#: what stands as an escape inside quotes: quotes, backslashes, and what an editor would not show
+_UNSAFE: Final = r"[^ !#-\[\]-~\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
+_SHORT: Final = {"\n": "\\n", "\t": "\\t", "\r": "\\r", '"': '\\"', "\\": "\\\\"}
 
 
 def spell(expr: Expr) -> str:
@@ -32,7 +37,7 @@ def _spell(expr: Expr) -> tuple[str, int]:
     if isinstance(expr, Name):
         return expr.name, _ATOM
     if isinstance(expr, Text):
-        return f'"{expr.value}"', _ATOM
+        return in_quotes(expr.value), _ATOM
     if isinstance(expr, Call):
         return f"{expr.function.name}({', '.join(spell(arg) for arg in expr.args)})", _ATOM
     if isinstance(expr, History):
@@ -45,6 +50,19 @@ def _spell(expr: Expr) -> tuple[str, int]:
         level = _NOT if expr.op == "not" else _MINUS
         return f"{expr.op}{' ' if expr.op == 'not' else ''}{_inside(expr.operand, level)}", level
     return _binary(expr)
+
+
+def in_quotes(text: str) -> str:
+    """A text as the language writes it: in double quotes, what cannot be seen as an escape."""
+    return '"' + re.sub(_UNSAFE, _escape, text) + '"'
+
+
+def _escape(found: re.Match[str]) -> str:
+    char = found[0]
+    if char in _SHORT:
+        return _SHORT[char]
+    code = ord(char)
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
 def _binary(expr: Binary) -> tuple[str, int]:

@@ -11,12 +11,14 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from .builtins import ACROSS, STATEFUL, TO_MARKET
 from .folding import fold
 from .infer import RATES, finest
-from .program import Kind, Node, Scope
+
+if TYPE_CHECKING:
+    from .program import Kind, Node, Scope
 
 Param = float | int | str
 Warmup = tuple[tuple[str, int], ...]
@@ -44,9 +46,8 @@ _TRUTHS: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A node before columns and order are known; `args` are indexes of drafts."""
+    """A node before columns, order and id are known; `args` are indexes of drafts."""
 
-    id: str
     op: str
     params: tuple[Param, ...]
     args: tuple[int, ...]
@@ -79,11 +80,12 @@ class Graph:
     def add(self, op: str, args: Iterable[int], *params: int, rate: str = "") -> int:
         """An operation over earlier nodes. `rate` is that of an operation whose arguments have none."""
         given = tuple(args)
-        folded = fold(op, [self.drafts[a].params[0] for a in given]) if self._constant(given) else None
+        drafts = self.drafts
+        folded = fold(op, [drafts[a].params[0] for a in given]) if self._constant(given) else None
         if folded is not None:
             return self.truth(bool(folded)) if op in _TRUTHS else self.const(folded)
         kind: Kind = "truth" if op in _TRUTHS else "num"
-        return self._keep(op, params, given, finest(self.drafts[a].rate for a in given) or rate, kind)
+        return self._keep(op, params, given, finest([drafts[a].rate for a in given]) or rate, kind)
 
     def value(self, index: int) -> float | None:
         """The value of a constant, None for anything else."""
@@ -97,19 +99,8 @@ class Graph:
         key = (op, kind, params, args, rate)
         known = self._index.get(key)
         if known is None:
-            ids = [self.drafts[a].id for a in args]
-            text = "\x1f".join((op, kind, *map(repr, params), "", *ids, rate))
             warmup = _warmup(op, params, rate, [self.drafts[a].warmup for a in args])
-            draft = Draft(
-                sha256(text.encode()).hexdigest()[:16],
-                op,
-                params,
-                args,
-                rate,
-                kind,
-                self._scope(op, params, args),
-                warmup,
-            )
+            draft = Draft(op, params, args, rate, kind, self._scope(op, params, args), warmup)
             known = self._index[key] = len(self.drafts)
             self.drafts.append(draft)
         return known
@@ -153,9 +144,12 @@ def finish(graph: Graph, wanted: Mapping[int, frozenset[int] | None]) -> Finishe
 
     Coarser rates come first (an argument is never finer than its reader), then what is nearer to the inputs, then by id:
     the order does not depend on the order of the text."""
+    from .program import Node  # here, because a check of texts makes no nodes
+
     columns = _columns(graph, wanted)
     levels = _levels(graph)
-    order = sorted(columns, key=lambda i: (RATES.index(graph.drafts[i].rate), levels[i], graph.drafts[i].id))
+    ids = _ids(graph, columns)
+    order = sorted(columns, key=lambda i: (RATES.index(graph.drafts[i].rate), levels[i], ids[i]))
     index = {old: new for new, old in enumerate(order)}
     nodes = []
     for old in order:
@@ -163,7 +157,7 @@ def finish(graph: Graph, wanted: Mapping[int, frozenset[int] | None]) -> Finishe
         asked = columns[old]
         nodes.append(
             Node(
-                id=draft.id,
+                id=ids[old],
                 op=draft.op,
                 params=draft.params,
                 args=tuple(index[a] for a in draft.args),
@@ -189,6 +183,16 @@ def _columns(graph: Graph, wanted: Mapping[int, frozenset[int] | None]) -> dict[
             before = asked.get(arg, frozenset())
             asked[arg] = None if before is None or columns is None else before | columns
     return asked
+
+
+def _ids(graph: Graph, needed: Iterable[int]) -> dict[int, str]:
+    """A hash of what each needed draft computes. With a draft its arguments are needed, and they come before it."""
+    ids: dict[int, str] = {}
+    for index in sorted(needed):
+        draft = graph.drafts[index]
+        parts = (draft.op, draft.kind, *map(repr, draft.params), "", *(ids[a] for a in draft.args), draft.rate)
+        ids[index] = sha256("\x1f".join(parts).encode()).hexdigest()[:16]
+    return ids
 
 
 def _levels(graph: Graph) -> list[int]:

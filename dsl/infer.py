@@ -39,6 +39,8 @@ from .units import complaint
 
 #: from "" (constants) to the finest
 RATES: Final = ("", "1d", "60m", "15m")
+#: bars that a window or a look back may span: more than a year of 15m bars
+MOST_BARS: Final = 10_000
 COMPARISONS: Final = frozenset({">", ">=", "<", "<=", "==", "!="})
 _CROSSES: Final = frozenset({"crosses above", "crosses below"})
 #: `atr14`, `sma_20`: a function with its length glued to it
@@ -118,12 +120,22 @@ def bars(scope: Scope, expr: Expr) -> None:
         kind.base != "num" or kind.value is None or kind.value != int(kind.value) or kind.value < 1
     ):
         scope.report("Q0404", "the number of bars must be a whole number, 1 or more", expr.span, way_out=way_out)
+    elif kind.value is not None and kind.value > MOST_BARS:
+        _too_far(scope, expr.span)
+
+
+def _too_far(scope: Scope, span: Span) -> Type:
+    """Windows are kept in memory for every symbol, and no feed has that much history."""
+    return scope.report("Q0205", f"at most {MOST_BARS:,} bars back", span)
+
+
+_UNIT_TYPES: Final = {"": NUM, "%": RATIO, "bps": RATIO, "USD": MONEY}
 
 
 def _number(scope: Scope, expr: Number) -> Type:
-    known = {"": NUM, "%": RATIO, "bps": RATIO, "USD": MONEY}.get(expr.unit, DURATION)
+    known = _UNIT_TYPES.get(expr.unit, DURATION)
     del scope
-    return replace(known, literal=not expr.unit, constant=True, value=expr.value)
+    return Type(known.base, known.powers, literal=not expr.unit, constant=True, value=expr.value)
 
 
 # ---- names
@@ -180,7 +192,21 @@ def _unknown(scope: Scope, expr: Name) -> Type:
             "Q0501", f"`{name}` is defined further down", expr.span, way_out="move its line above this one"
         )
     known = (*scope.names, *FIELDS, *MARKET, *scope.features, *(REGIME if scope.regime else ()))
-    return scope.report("Q0501", f"unknown name `{name}`", expr.span, way_out=did_you_mean(name, known))
+    return scope.report("Q0501", f"unknown name `{name}`", expr.span, way_out=_meant(name, known))
+
+
+def _meant(name: str, known: Iterable[str]) -> str:
+    """The name that was meant: a near one, or what belongs to a dotted name of which one half is right."""
+    head, _, field_name = name.partition(".")
+    if field_name in FIELDS and head.casefold() not in {series.partition(".")[0] for series in MARKET}:
+        return f"prices are those of the symbol itself: write `{field_name}`; of the market there is {_series_names()}"
+    if f"{name.casefold()}.close" in MARKET:
+        return f"did you mean `{name.casefold()}.close`?"
+    return did_you_mean(name, known)
+
+
+def _series_names() -> str:
+    return ", ".join(f"`{series}`" for series in MARKET)
 
 
 # ---- operators
@@ -192,6 +218,8 @@ def _history(scope: Scope, expr: History) -> Type:
         return POISON
     if expr.back < 1:
         return scope.report("Q0404", "history starts at 1: the bar before", expr.span)
+    if expr.back > MOST_BARS:
+        return _too_far(scope, expr.span)
     if not kind.numeric or kind.constant:
         what = "a constant" if kind.constant else kind.phrase
         return scope.report("Q0401", f"{what} has no history", expr.operand.span)
@@ -252,26 +280,24 @@ def _result(op: str, left: Type, right: Type) -> Type | Misfit:
 def _joined(kind: Type, parts: Iterable[Type]) -> Type:
     """The result of an operation: as fine as its finest part, one for all only if every part is."""
     parts = tuple(parts)
-    return replace(
-        kind,
-        rate=finest(p.rate for p in parts),
-        market=all(p.market for p in parts),
-        constant=all(p.constant for p in parts),
-    )
+    rate = finest([p.rate for p in parts])
+    market, constant = all([p.market for p in parts]), all([p.constant for p in parts])  # noqa: C419 - called for every operation
+    return Type(kind.base, kind.powers, rate, market, kind.literal, constant, kind.value)
 
 
 def _refused_condition(scope: Scope, expr: Binary, left: Type) -> Type:
     wrong = expr.left if left.base == "bool" else expr.right
     way_out = "combine conditions with `and`, `or`, `not`" if expr.op in COMPARISONS else ""
+    if expr.op == "??":
+        way_out = "`??` binds tighter than comparisons: put the condition in brackets"
     return scope.report("Q0401", f"`{expr.op}` takes numbers, this is a condition", wrong.span, way_out=way_out)
 
 
 def _misfit(scope: Scope, expr: Binary, kinds: tuple[Type, Type], misfit: Misfit) -> Type:
     left, right = kinds
     if misfit.kind != "types":
-        wrong, other = (
-            (expr.left, expr.right) if left.value is not None and left.base != "prob" else (expr.right, expr.left)
-        )
+        bare = left.literal if misfit.kind == "no_unit" else left.value is not None and left.base != "prob"
+        wrong, other = (expr.left, expr.right) if bare else (expr.right, expr.left)
         return _literal_misfit(scope, wrong, other, misfit)
     labels = (Label(expr.left.span, f"this is {left.phrase}"), Label(expr.right.span, f"this is {right.phrase}"))
     way_out = next((_number_help(e) for e, k in ((expr.left, left), (expr.right, right)) if k.base == "duration"), "")

@@ -58,13 +58,21 @@ def parameter_groups(
 
 def lower_lanes(env: Env, definition: Definition, groups: Mapping[Values, tuple[int, ...]]) -> tuple[DraftLane, ...]:
     """One lane per group: the first for all columns, then the others in the order of their columns."""
+    general, *others = used_values(groups)
+    own = (lower_lane(env, definition, dict(values), groups[values]) for values in others)
+    return (lower_lane(env, definition, dict(general), None), *own)
+
+
+def used_values(groups: Mapping[Values, tuple[int, ...]]) -> tuple[Values, ...]:
+    """The sets of parameters that make a lane: the general one, then those that some symbol has, by column."""
     general, *others = groups
-    used = sorted((values for values in others if groups[values]), key=lambda values: groups[values])
-    own = (_lane(env, definition, dict(values), groups[values]) for values in used)
-    return (_lane(env, definition, dict(general), None), *own)
+    return (general, *sorted((values for values in others if groups[values]), key=lambda values: groups[values]))
 
 
-def _lane(env: Env, definition: Definition, values: Mapping[str, float], columns: tuple[int, ...] | None) -> DraftLane:
+def lower_lane(
+    env: Env, definition: Definition, values: Mapping[str, float], columns: tuple[int, ...] | None
+) -> DraftLane:
+    """The lane of one set of parameters; `columns` None is all."""
     graph = env.graph
     inner = lower_lets(Env(graph, parameters(graph, values), env.outer), definition)
     rules = {rule.kind: lower(inner, rule.value) for rule in definition.rules}

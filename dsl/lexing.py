@@ -26,7 +26,7 @@ HEADS: Final[dict[str, dict[str, str]]] = {
     },
     "feature": {"doc": "DOC", "on": "ON", "value": "VALUE"},
     "on": {},
-    "block": {"stay_when": "STAY_WHEN"},
+    "block": {},
 }  # fmt: skip
 DEFINITIONS: Final = {"strategy": "STRATEGY", "regime": "REGIME", "feature": "FEATURE"}
 #: blocks that are documents; the schema of each says what stands inside
@@ -42,7 +42,9 @@ _GOES_ON_AFTER: Final = frozenset(
 )  # fmt: skip
 _GOES_ON_BEFORE: Final = frozenset({"AND", "OR", "COALESCE", "LBRACE"})
 _NOISE: Final = frozenset({"NEWLINE", "COMMENT"})
-_OPEN: Final = {"LPAR": "RPAR", "LSQB": "RSQB"}
+_OPEN: Final = {"LPAR": "RPAR", "LSQB": "RSQB", "LMAP": "RMAP"}
+#: a `{` behind one of these opens a map on one line instead of a block
+_BEFORE_MAP: Final = frozenset({"COLON", "LSQB", "COMMA"})
 _ENDS: Final = frozenset({"SEMICOLON", "RBRACE", "EOF"})
 
 
@@ -133,8 +135,12 @@ def _step(state: _State, index: int, token: Token) -> None:
                 state.end_statement(token)
         case "SEMICOLON":
             state.end_statement(token)
+        case "LBRACE" if _opens_map(state):
+            _inner(state, index, Token.new_borrow_pos("LMAP", "{", token))
         case "LBRACE":
             _open_block(state, token)
+        case "RBRACE" if state.brackets and state.brackets[-1] == "RMAP":
+            _inner(state, index, Token.new_borrow_pos("RMAP", "}", token))
         case "RBRACE":
             state.end_statement(token)
             if state.blocks:
@@ -142,6 +148,12 @@ def _step(state: _State, index: int, token: Token) -> None:
             state.emit(token)
         case _:
             _inner(state, index, token)
+
+
+def _opens_map(state: _State) -> bool:
+    tokens = state.out.tokens
+    before = tokens[-1].type if len(tokens) > state.head else ""
+    return state.inside == "block" and before in _BEFORE_MAP and (before == "COLON" or bool(state.brackets))
 
 
 def _open_block(state: _State, token: Token) -> None:
@@ -205,7 +217,7 @@ def _is_end(state: _State, index: int) -> bool:
         return _looks_like_statement(state, following)
     after = state.raw[following].type
     if tokens[-1].type in _GOES_ON_AFTER or after in _GOES_ON_BEFORE:
-        return False
+        return _assigns(state, following)
     if after == "WHEN":
         return state.inside == "block" and not _heads_a_block(state, following)
     return True
@@ -217,11 +229,20 @@ def _following(state: _State, index: int) -> int:
     return index
 
 
+def _assigns(state: _State, index: int) -> bool:
+    """`name =` begins a line: the line before broke off, whatever it ended with."""
+    return [token.type for token in state.raw[index : index + 2]] == ["NAME", "EQUALS"]
+
+
 def _looks_like_statement(state: _State, index: int) -> bool:
     """An open bracket swallows the rest of a file unless a line that cannot stand inside brackets ends it."""
     word, after = state.raw[index], state.raw[min(index + 1, len(state.raw) - 1)]
+    in_map = state.brackets[-1] == "RMAP"
     if word.type != "NAME":
-        return word.type in _ENDS
+        return word.type in _ENDS and not (in_map and word.type == "RBRACE")
+    if state.inside == "block" and state.brackets[-1] in {"RSQB", "RMAP"}:
+        # in a list or map no two values stand side by side, in a statement they do
+        return after.type in {"NAME", "NUMBER", "STRING", "LBRACE", "LSQB", "TILDE"}
     known = str(word) in HEADS.get(state.inside, {}) or str(word) in DEFINITIONS
     return after.type == "EQUALS" or (known and after.type in {"NAME", "NUMBER", "STRING", "WHEN"})
 

@@ -7,6 +7,7 @@ mean is checked where a world uses them.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -46,14 +47,17 @@ def load_library(paths: Iterable[Path]) -> Library:
     definitions: dict[str, Definition] = {}
     problems: list[Diagnostic] = []
     read: dict[Path, str] = {}
+    texts: set[str] = set()
     for path in paths:
         layer: dict[str, Definition] = {}
         for file in _files(path):
             source, trouble = read_source(file)
             problems.extend(trouble)
-            text = source.text if source is not None else None
-            seen = text in read.values() or file.resolve() in read
-            read[file.resolve()] = text or ""
+            text = source.text if source is not None else ""
+            real = Path(os.path.realpath(file))  # unlike `resolve` it does not raise for links in a circle
+            seen = real in read or text in texts
+            read[real] = text
+            texts.add(text)
             if source is None or seen:
                 continue
             found, _, mistakes = parse_file(source)

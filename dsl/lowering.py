@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Any, Final
 
 from .builtins import ACROSS, BUILTINS, FIELDS, MARKET, STATEFUL
 from .graph import Graph
@@ -33,25 +33,7 @@ class Env:
 
 def lower(env: Env, expr: Expr) -> int:
     """The draft that computes an expression."""
-    match expr:
-        case Number():
-            return env.graph.const(expr.value)
-        case Name():
-            return _name(env, expr.name)
-        case Call():
-            return _call(env, expr)
-        case History():
-            return env.graph.add("lag", (lower(env, expr.operand),), expr.back, rate=env.rate)
-        case AtRate():
-            return lower(replace(env, rate=expr.rate), expr.operand)
-        case Unary():
-            return env.graph.add("not" if expr.op == "not" else "neg", (lower(env, expr.operand),))
-        case Binary():
-            return _binary(env, expr)
-        case ForBars():
-            return env.graph.add("for_bars", (lower(env, expr.operand),), _bars(env, expr.bars), rate=env.rate)
-        case Text():
-            raise TypeError("a text passed the checks")
+    return _LOWERED[type(expr)](env, expr)
 
 
 def lower_lets(env: Env, definition: Definition) -> Env:
@@ -78,6 +60,22 @@ def _name(env: Env, name: str) -> int:
     if name in MARKET:
         return env.graph.series(name, "1d")
     return env.outer(name)
+
+
+def _text(_env: Env, _expr: Text) -> int:
+    raise TypeError("a text passed the checks")
+
+
+def _history(env: Env, expr: History) -> int:
+    return env.graph.add("lag", (lower(env, expr.operand),), expr.back, rate=env.rate)
+
+
+def _unary(env: Env, expr: Unary) -> int:
+    return env.graph.add("not" if expr.op == "not" else "neg", (lower(env, expr.operand),))
+
+
+def _for_bars(env: Env, expr: ForBars) -> int:
+    return env.graph.add("for_bars", (lower(env, expr.operand),), _bars(env, expr.bars), rate=env.rate)
 
 
 def _binary(env: Env, expr: Binary) -> int:
@@ -111,3 +109,16 @@ def _bars(env: Env, expr: Expr) -> int:
     value = env.graph.value(lower(env, expr))
     assert value is not None
     return int(value)
+
+
+_LOWERED: Final[dict[type, Callable[[Env, Any], int]]] = {
+    Number: lambda env, expr: env.graph.const(expr.value),
+    Name: lambda env, expr: _name(env, expr.name),
+    Call: _call,
+    History: _history,
+    AtRate: lambda env, expr: lower(replace(env, rate=expr.rate), expr.operand),
+    Unary: _unary,
+    Binary: _binary,
+    ForBars: _for_bars,
+    Text: _text,
+}

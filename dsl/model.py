@@ -6,11 +6,17 @@ world capital unless said otherwise; durations are whole seconds; weights and pr
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Literal
+from types import MappingProxyType
+from typing import Final, Literal
 
 from .syntax import Expr
+
+#: metadata of a field that came after version 1 of the Program: it is left out of the canonical JSON while it has its
+#: default, so that ids of programs and the bytes of old journals stay what they are
+AFTER_V1: Final[Mapping[str, bool]] = MappingProxyType({"after_v1": True})
 
 OnMissing = Literal["block", "hold", "value"]
 Rate = Literal["15m", "60m", "1d"]
@@ -38,15 +44,46 @@ class Regime:
 
 
 @dataclass(frozen=True, slots=True)
+class ChainOverride:
+    """What a chain does otherwise for one sector or symbol; None keeps what the chain (or the symbol's sector) says."""
+
+    kind: Literal["sector", "symbol"]
+    name: str
+    strategies: tuple[str, ...] | None = None
+    exposure: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Chain:
     """`when` is None for the last, `otherwise` chain. `stay` holds while the symbol is in the chain: the explicit
-    `stay_when`, or `when` with each probability comparison loosened by the hysteresis."""
+    `stay_when`, or `when` with each probability comparison loosened by the hysteresis. `overrides` by sector come first."""
 
     name: str
     when: Expr | None
     stay: Expr | None
     strategies: tuple[str, ...]
     exposure: float
+    overrides: tuple[ChainOverride, ...] = ()
+
+    @property
+    def used(self) -> tuple[str, ...]:
+        """Every strategy that the chain names for any symbol, in the order of the text."""
+        own = (name for override in self.overrides for name in override.strategies or ())
+        return tuple(dict.fromkeys((*self.strategies, *own)))
+
+    @property
+    def widest(self) -> float:
+        """The largest exposure that it gives any symbol."""
+        return max((self.exposure, *(o.exposure for o in self.overrides if o.exposure is not None)))
+
+    def given(self, symbol: str, sector: str) -> tuple[tuple[str, ...], float]:
+        """Strategies and exposure of a symbol: a symbol beats its sector ("" for none), and a sector the chain."""
+        strategies, exposure = self.strategies, self.exposure
+        for override in self.overrides:
+            if override.name == (symbol if override.kind == "symbol" else sector):
+                strategies = strategies if override.strategies is None else override.strategies
+                exposure = exposure if override.exposure is None else override.exposure
+        return strategies, exposure
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,4 +285,98 @@ class Deployment:
     clock: Clock
     out: str
     snapshot_every: int = 26
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class WorldShift:
+    """How the share of one world changes: fractions of total equity. `strategies_before` and `strategies_after` pair
+    (strategy, fraction) as far as the text says them; those after are all of the world's, or none."""
+
+    world: str
+    before: float
+    after: float
+    strategies_before: tuple[tuple[str, float], ...] = ()
+    strategies_after: tuple[tuple[str, float], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Overlay:
+    """The hedge of one world: (after / base - 1) x net notional x `hedge_ratio`, in units of price x `multiplier`.
+    `base_alloc` None: the share that was stored with the first plan."""
+
+    world: str
+    instrument: str
+    hedge_ratio: Decimal = Decimal(1)
+    multiplier: Decimal = Decimal(1)
+    base_alloc: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ScalingBudget:
+    """Where scaling stops in a hybrid plan: a fraction of total equity, and money; None means no such limit."""
+
+    turnover: float | None = None
+    cost: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SharedAccount:
+    """Limits on the exposure that results on an account shared by worlds, as fractions of total equity."""
+
+    max_gross: float = 1.0
+    max_net: float = 1.0
+    margin_headroom: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A world plan. `worlds` stand in the order of the text; `lot_sizes` pair (symbol, size) for symbols that do not take
+    that of their world's exchange; money is in the account's currency. `shared_account` None: nothing is netted over
+    worlds. `run_id` "" until one is given."""
+
+    name: str
+    method: Literal["scaling", "overlay", "hybrid"]
+    worlds: tuple[WorldShift, ...]
+    overlays: tuple[Overlay, ...] = ()
+    budget: ScalingBudget | None = None
+    min_trade_notional: Decimal = Decimal(0)
+    lot_sizes: tuple[tuple[str, Decimal], ...] = ()
+    target: bool = False
+    scope: Literal["per_world", "per_strategy", "global"] = "per_world"
+    shared_account: SharedAccount | None = None
+    submit: bool = False
+    run_id: str = ""
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelOutput:
+    """Where a model says a probability: the element `index` of the ONNX output `output`, for the newest bar."""
+
+    probability: str
+    output: str
+    index: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """`temperature` divides the log-probabilities before they are normalised again; 1 changes nothing."""
+
+    method: Literal["none", "temperature"] = "none"
+    temperature: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class ModelDocument:
+    """A regime model. `file` is as written, relative to the document's own folder; the input of the graph is `window`
+    15m bars (oldest first) by `features`, in this order; `outputs` has each probability once."""
+
+    name: str
+    file: str
+    sha256: str
+    features: tuple[str, ...]
+    outputs: tuple[ModelOutput, ...]
+    window: int = 32
+    calibration: Calibration = Calibration()
     description: str = ""

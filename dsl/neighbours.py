@@ -1,28 +1,28 @@
-"""The exchange policies and allowlists that a world may name: those below the folder it stands in.
+"""The documents that another one may name: exchange policies, allowlists and worlds below the folder it stands in.
 
-In: a world document. Out: the documents it could mean, by kind and name. Looked for only when the world names one, and
-files that say they are worlds are not even parsed.
+In: a document and what was read so far. Out: the documents it could mean, by kind and name. Looked for only when it names
+one; a folder is walked once per run, and files that say they are of a kind that nobody asked for are not even parsed.
 """
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from .diagnostics import Diagnostic
 from .documents import ENDINGS, Document, Loaded, load_file
-from .textfiles import below
+from .textfiles import MEGABYTE, below
 from .tree import Map, Scalar
 
-_SHARED: Final = ("exchange", "allowlist")
-_OTHER: Final = re.compile(rb"^(world|deployment)[ \t]*:", re.MULTILINE)
+SHARED: Final = ("exchange", "allowlist")
+_SAID: Final = re.compile(rb"^(world|deployment|case|plan|model)[ \t]*:", re.MULTILINE)
+#: where a block of some kind may begin; the words stand inside other texts too, which only costs time
+_BLOCK: Final = rb"(?:^|[;}])[ \t]*(?:%s)[ \t\r\n\"]"
 _HEAD: Final = 100_000
-
-#: files that were read in this run, by resolved path: every file is read once per run
-Files = dict[Path, Loaded]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +33,35 @@ class Neighbours:
     diagnostics: tuple[Diagnostic, ...] = ()
 
 
-def load_once(path: Path, cache: Files) -> Loaded:
+@dataclass(slots=True)
+class Files:
+    """What was read in this run: every file once, every folder walked once."""
+
+    loaded: dict[str, Loaded] = field(default_factory=dict)
+    _keys: dict[str, str] = field(default_factory=dict)
+    _near: dict[tuple[str, tuple[str, ...]], Neighbours] = field(default_factory=dict)
+
+    def key(self, path: Path) -> str:
+        """The file that a path means, whatever links and dots lead there."""
+        text = str(path)
+        if text not in self._keys:
+            self._keys[text] = os.path.realpath(text)
+        return self._keys[text]
+
+    def near(self, folder: Path, kinds: tuple[str, ...]) -> Neighbours:
+        """Documents of some kinds below a folder; of two with the same name the first by path."""
+        at = (self.key(folder), kinds)
+        if at not in self._near:
+            self._near[at] = _gathered(self, folder, kinds)
+        return self._near[at]
+
+
+def load_once(path: Path, files: Files) -> Loaded:
     """The documents of a file, read at most once per run."""
-    key = path.resolve()
-    if key not in cache:
-        cache[key] = load_file(path)
-    return cache[key]
+    key = files.key(path)
+    if key not in files.loaded:
+        files.loaded[key] = load_file(path)
+    return files.loaded[key]
 
 
 def names_others(tree: Map) -> bool:
@@ -47,26 +70,38 @@ def names_others(tree: Map) -> bool:
     return isinstance(exchange, Scalar) or (isinstance(allowlist, Scalar) and allowlist.value != "all")
 
 
-def neighbours(world: Document, cache: Files) -> Neighbours:
-    """Shared documents below the folder of a world; of two with the same name the first by path."""
-    if not names_others(world.tree):
+def neighbours(document: Document, files: Files, kinds: tuple[str, ...] = SHARED) -> Neighbours:
+    """The documents of some kinds that a document may name; those a world shares unless asked for others."""
+    if kinds == SHARED and not names_others(document.tree):
         return Neighbours({})
+    return files.near(document.folder, kinds)
+
+
+def _gathered(files: Files, folder: Path, kinds: tuple[str, ...]) -> Neighbours:
     found: dict[tuple[str, str], Document] = {}
     problems: list[Diagnostic] = []
-    for path in below(world.folder, ENDINGS):
-        if path.resolve() not in cache and _is_other(path):
+    for path in below(folder, ENDINGS):
+        if files.key(path) not in files.loaded and _is_other(path, kinds):
             continue
-        loaded = load_once(path, cache)
+        loaded = load_once(path, files)
         problems.extend(loaded.diagnostics if not loaded.documents else ())
         for document in loaded.documents:
-            if document.kind in _SHARED:
+            if document.kind in kinds:
                 found.setdefault((document.kind, document.name), document)
     return Neighbours(found, tuple(problems))
 
 
-def _is_other(path: Path) -> bool:
+def _is_other(path: Path, kinds: tuple[str, ...]) -> bool:
+    """Whether a file holds nothing that was asked for: a YAML text that says it is of another kind, a `.qmtl` text in which
+    no block of these kinds can begin."""
     try:
+        if not path.is_file():  # opening a pipe would wait for its writer
+            return False
         with path.open("rb") as file:
-            return _OTHER.search(file.read(_HEAD)) is not None
+            if path.suffix == ".qmtl":
+                block = re.compile(_BLOCK % "|".join(kinds).encode(), re.MULTILINE)
+                return block.search(file.read(MEGABYTE)) is None
+            said = _SAID.search(file.read(_HEAD))
     except OSError:
         return False
+    return said is not None and said[1].decode() not in kinds

@@ -6,10 +6,10 @@ no file and holds no span, so that comments, formatting, paths and the surface (
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
-from .model import EntryGuardSettings, Settings
+from .model import AFTER_V1, EntryGuardSettings, Settings
 
 FORMAT = "qmtl.program.v1"
 
@@ -81,14 +81,25 @@ class RegimePlan:
 
 
 @dataclass(frozen=True, slots=True)
+class SymbolPlan:
+    """What a chain does otherwise for one column: its strategies (ascending) and its exposure, both in full."""
+
+    column: int
+    strategies: tuple[int, ...]
+    exposure: float
+
+
+@dataclass(frozen=True, slots=True)
 class ChainPlan:
-    """Truth nodes of a chain's predicate and of its loosened form; None for `otherwise`."""
+    """Truth nodes of a chain's predicate and of its loosened form; None for `otherwise`. `overrides`, by ascending column,
+    are of the columns that get something else than the chain says; sectors are resolved into their symbols."""
 
     name: str
     when: int | None
     stay: int | None
     strategies: tuple[int, ...]
     exposure: float
+    overrides: tuple[SymbolPlan, ...] = field(default=(), metadata=AFTER_V1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from typing import Final
 from .context import Context
 from .csvrows import read_rows
 from .diagnostics import Diagnostic, in_order, problem
-from .documents import Document
+from .documents import Document, folder_of
 from .model import (
     ChurnGuard,
     ExchangePolicy,
@@ -29,8 +29,8 @@ from .model import (
     Settings,
     World,
 )
-from .readallowlist import note_unused, read_world_allowlist
-from .readchains import read_chains, read_guards
+from .readallowlist import read_world_allowlist
+from .readchains import note_sectors, read_chains, read_guards
 from .readexchange import read_exchange
 from .readparameters import read_parameters
 from .section import Convert, Findings, Section, flag, number, whole, word
@@ -85,10 +85,8 @@ def read_world(document: Document, context: Context) -> WorldRead:
     root = Section(document.tree, "", found)
     universe = tuple(dict.fromkeys(str(item.value) for item in root.words("universe")))
     chains = read_chains(root, context)
-    strategies = tuple(dict.fromkeys(name for chain in chains for name in chain.strategies))
+    strategies = tuple(dict.fromkeys(name for chain in chains for name in chain.used))
     allowlist = read_world_allowlist(root, universe, context)
-    if allowlist is not None:
-        note_unused(root, chains, allowlist)
     world = World(
         settings=_settings(root, document.name, universe, context),
         chains=chains,
@@ -97,6 +95,7 @@ def read_world(document: Document, context: Context) -> WorldRead:
         entry_guards=read_guards(root, context),
         description=root.value("description", word, ""),
     )
+    note_sectors(root, chains, (sector for _, sector in world.settings.sectors))
     _strategy_files(root, context)
     known = {"strategy": context.names("strategy"), "symbol": list(universe)}
     unknown = (d for d in found.unknown_names(known) if d.code != "Q0505" or _complete(document.tree.get("universe")))
@@ -112,7 +111,7 @@ def _complete(universe: Node | None) -> bool:
 def _strategy_files(root: Section, context: Context) -> None:
     """A file or folder of definitions that is not there is a mistake, not an empty library."""
     for item in root.words("strategy_files"):
-        if not (context.folder / str(item.value)).exists():
+        if not (folder_of(item.span, context.folder) / str(item.value)).exists():
             root.found.problems.append(
                 problem("Q0101", f"`{item.value}` does not exist", item.span, help="paths are relative to this file")
             )
@@ -161,7 +160,23 @@ def _regime(root: Section, context: Context) -> Regime:
         place = written.span if written else _place(root, "regime")
         help_text = did_you_mean(regime.heuristic, context.names("regime"))
         root.found.problems.append(problem("Q0501", f"unknown regime `{regime.heuristic}`", place, help=help_text))
+    _no_model_yet(section, context)
     return regime
+
+
+def _no_model_yet(section: Section, context: Context) -> None:
+    """`source: ml` and `shadow` name a model document that must exist; what would run it is not part of this version."""
+    source, model = section.scalar("source"), section.scalar("model")
+    if source is None or source.value not in ("ml", "shadow") or model is None or not isinstance(model.value, str):
+        return
+    if ("model", model.value) not in context.documents:
+        help_text = did_you_mean(model.value, context.document_names("model")) or (
+            "it is the name of a model document below this file's folder"
+        )
+        section.found.problems.append(problem("Q0506", f"unknown model `{model.value}`", model.span, help=help_text))
+    message = f"a regime of source `{source.value}` cannot be used yet: this version runs heuristics only"
+    help_text = "write `source: heuristic` and take `model` out; the model document may stay, it is checked by itself"
+    section.found.problems.append(problem("Q0617", message, source.span, help=help_text))
 
 
 def _place(root: Section, key: str) -> Span:
@@ -202,7 +217,7 @@ def _sectors(root: Section, universe: tuple[str, ...], context: Context) -> tupl
 
 
 def _sector_file(root: Section, node: Scalar, context: Context) -> dict[str, str]:
-    path = context.folder / str(node.value)
+    path = folder_of(node.span, context.folder) / str(node.value)
     root.found.origins["sectors"] = node.span
     root.found.files.append(path)
     source, problems = read_source(path, most=_LARGEST_CSV)

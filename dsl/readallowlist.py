@@ -13,7 +13,7 @@ from .context import Context
 from .csvrows import Cell, Row, read_rows
 from .diagnostics import Label, problem
 from .documents import Document
-from .model import AllowRow, Chain
+from .model import AllowRow
 from .section import Findings, Section, flag, word
 from .similar import did_you_mean
 from .source import Span
@@ -84,30 +84,6 @@ def _note_unlisted(world: Section, universe: tuple[str, ...], listed: Iterable[s
     )
 
 
-def note_unused(world: Section, chains: tuple[Chain, ...], rows: tuple[AllowRow, ...]) -> None:
-    """Warns about allowed strategies that no chain uses, and used ones that no symbol allows."""
-    used = {name for chain in chains for name in chain.strategies}
-    for strategy in dict.fromkeys(row.strategy for row in rows):
-        place = _first_place(world, rows, strategy)
-        if strategy not in used and place:
-            world.found.problems.append(
-                problem("Q0609", f"no chain uses `{strategy}`, so allowing it does nothing", place)
-            )
-    allowed = {row.strategy for row in rows if row.enabled}
-    for section in world.sections("chains"):
-        for scalar in section.words("strategies"):
-            if scalar.value in used and scalar.value not in allowed:
-                used.discard(str(scalar.value))
-                world.found.problems.append(
-                    problem("Q0609", f"no symbol allows `{scalar.value}`, so no chain can use it", scalar.span)
-                )
-
-
-def _first_place(world: Section, rows: tuple[AllowRow, ...], strategy: str) -> Span | None:
-    paths = (f"allowlist.{row.symbol}.{row.strategy}" for row in rows if row.strategy == strategy)
-    return next((world.found.origins[path] for path in paths if path in world.found.origins), None)
-
-
 def read_rows_of(document: Document, found: Findings, context: Context) -> tuple[AllowRow, ...]:
     """Rows of an allowlist document and of the CSV file it names; every (symbol, strategy) once."""
     section = Section(document.tree, "", Findings())
@@ -131,6 +107,8 @@ def read_rows_of(document: Document, found: Findings, context: Context) -> tuple
                 )
             )
         first.setdefault((row.symbol, row.strategy), place)
+    for row, place in reversed(rows):
+        found.origins[f"allowlist.{row.symbol}.{row.strategy}"] = place
     return tuple(row for row, _ in rows)
 
 
@@ -142,6 +120,9 @@ def _document_row(item: Section, found: Findings, context: Context) -> Iterable[
         found.unknown("Q0503", "strategy", strategy.value, strategy.span)
         return
     enabled = item.value("enabled", flag, True)
+    until = item.scalar("until")
+    if until is not None:
+        found.origins[f"allowlist.{symbol.value}.{strategy.value}.until"] = until.span
     yield (
         AllowRow(symbol.value, strategy.value, enabled, item.value("reason", word, ""), item.value("until", day, "")),
         symbol.span,
@@ -177,5 +158,7 @@ def _csv_row(row: Row, found: Findings, context: Context) -> Iterable[tuple[Allo
         noun, help_text = complaint("date", until.text)
         found.problems.append(problem("Q0206", f"`until` must be {noun}", until.span, help=help_text))
         return
+    if until.text:
+        found.origins[f"allowlist.{symbol.text}.{strategy.text}.until"] = until.span
     reason = row.get("reason", nothing).text
     yield AllowRow(symbol.text, strategy.text, _FLAGS[enabled.text.casefold()], reason, until.text), symbol.span

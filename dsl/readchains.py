@@ -12,7 +12,7 @@ from typing import Final
 
 from .context import Context
 from .diagnostics import Diagnostic, Label, problem
-from .model import Chain, EntryGuard, EntryGuardSettings
+from .model import Chain, ChainOverride, EntryGuard, EntryGuardSettings
 from .section import Findings, Section, number, word
 from .similar import did_you_mean
 from .source import Span
@@ -21,7 +21,9 @@ from .tree import Map, Node, Scalar
 from .units import ratio
 
 HYSTERESIS: Final = 0.07
+_FEW: Final = 8
 _KEYS: Final = frozenset(field.name for field in fields(Chain)) | {"stay_when", "otherwise"}
+_OVERRIDES: Final = (("by_sector", "sector"), ("by_symbol", "symbol"))
 PROBABILITIES: Final = ("p_trend_up", "p_trend_down", "p_chop", "p_high_vol")
 
 
@@ -45,15 +47,64 @@ def _chain(section: Section, world: Section, context: Context) -> Chain | None:
     name = _name(section)
     strategies = read_strategies(section.words("strategies"), section.found, context)
     exposure = section.value("exposure", ratio, 1.0)
+    overrides = _overrides(section, world, context)
     if _otherwise(section):
-        return Chain(name, None, None, strategies, exposure)
+        return Chain(name, None, None, strategies, exposure, overrides)
     when = predicate(section, "when", context)
     stay = predicate(section, "stay_when", context)
     if when is None:
         return None
     if stay is None:
         stay = _loosened(when, name, section, (world, context))
-    return Chain(name, when, stay, strategies, exposure)
+    return Chain(name, when, stay, strategies, exposure, overrides)
+
+
+def _overrides(section: Section, world: Section, context: Context) -> tuple[ChainOverride, ...]:
+    """What the chain does otherwise, sectors first, so that a symbol has the last word."""
+    if section.node.entry("overrides") is None:
+        return ()
+    outer = section.section("overrides")
+    universe = {str(item.value) for item in world.words("universe")}
+    read: list[ChainOverride] = []
+    for key, kind in _OVERRIDES:
+        listed = outer.section(key)
+        for entry in listed.node:
+            if kind == "symbol" and entry.key not in universe:
+                section.found.unknown("Q0505", "symbol", entry.key, entry.key_span)
+            elif isinstance(entry.value, Map):
+                section.found.origins[listed.at(entry.key)] = entry.key_span
+                read.append(_override(listed.child(entry), (kind, entry.key), context))
+    return tuple(read)
+
+
+def _override(section: Section, about: tuple[str, str], context: Context) -> ChainOverride:
+    kind, name = about
+    said = section.node.entry("strategies") is not None
+    strategies = read_strategies(section.words("strategies"), section.found, context)
+    exposure = section.value("exposure", ratio, None)
+    return ChainOverride(kind, name, strategies if said else None, exposure)  # type: ignore[arg-type]
+
+
+def note_sectors(world: Section, chains: tuple[Chain, ...], sectors: Iterable[str]) -> None:
+    """An override of a sector that no symbol has would never act. Known only when the sectors have been read."""
+    known = sorted(set(sectors))
+    if not known and world.node.entry("sectors"):
+        return  # a file that could not be read, or a broken map: what is wrong has been said
+    for chain in chains:
+        for override in chain.overrides:
+            place = world.found.origins.get(f"chains.{chain.name}.overrides.by_sector.{override.name}")
+            if override.kind == "sector" and override.name not in known and place is not None:
+                help_text = did_you_mean(override.name, known) or _known_sectors(known)
+                world.found.problems.append(
+                    problem("Q0501", f"unknown sector `{override.name}`", place, help=help_text)
+                )
+
+
+def _known_sectors(known: list[str]) -> str:
+    if not known:
+        return "this world has no `sectors`"
+    more = f" and {len(known) - _FEW} more" if len(known) > _FEW else ""
+    return f"the sectors are {', '.join(f'`{name}`' for name in known[:_FEW])}{more}"
 
 
 def read_strategies(scalars: Iterable[Scalar], found: Findings, context: Context) -> tuple[str, ...]:

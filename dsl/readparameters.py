@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 from .context import Context
 from .diagnostics import Diagnostic, Label, problem
+from .infer import MOST_BARS
 from .model import ParameterSet
 from .section import Findings, Section
 from .similar import did_you_mean
@@ -85,6 +86,9 @@ def _value(entry: Entry, param: Param, found: Findings) -> float | None:
     value = _converted(written, kind)
     if value is None:
         found.problems.append(_wrong_type(entry.value, entry.key, kind))
+        return None
+    if kind == "bars" and value > MOST_BARS:
+        found.problems.append(problem("Q0205", f"at most {MOST_BARS:,} bars back", entry.value.span))
         return None
     low, high = param.low, param.high
     if (low and value < low.value) or (high and value > high.value):

@@ -17,6 +17,8 @@ PLACEHOLDER: Final = "?"
 MOST_FAILURES: Final = 50
 
 _DEFINITIONS: Final = {"STRATEGY": "strategy", "REGIME": "regime", "FEATURE": "feature"}
+#: blocks that have `on 60m { ... }`: whatever else stands before a duration and a brace was meant as that
+_HAS_ON: Final = {"strategy", "regime", "feature"}
 _VALUE: Final = {"SIZE", "STOP", "TAKE", "HIGH_VOL", "CONFIDENCE", "VALUE"}
 
 
@@ -132,7 +134,7 @@ def _recover(run: _Run, index: int) -> int:
 def _opens(run: _Run, brace: int) -> bool:
     """Opens the block of a broken head, if such a block may stand here."""
     try:
-        for made in _head(run.tokens[run.start : brace]):
+        for made in _head(run.tokens[run.start : brace], run.kinds[-1]):
             run.feed(made)
         run.feed(run.tokens[brace])
     except UnexpectedToken:
@@ -160,15 +162,15 @@ def _failure(run: _Run, index: int, end: int) -> Failure:
     return Failure(tuple(run.tokens[run.start : max(end, index + 1)]), index - run.start, accepts, run.kinds[-1])
 
 
-def _head(tokens: list[Token]) -> Iterator[Token]:
+def _head(tokens: list[Token], inside: str) -> Iterator[Token]:
     """A head that opens the same kind of block."""
     first = tokens[0] if tokens else Token("NAME", PLACEHOLDER, start_pos=0, end_pos=0)
     second = tokens[1] if len(tokens) > 1 else first
     if first.type in _DEFINITIONS:
         yield first
         yield second if second.type == "NAME" else _like(first, "NAME", PLACEHOLDER)
-    elif first.type == "ON":
-        yield first
+    elif first.type == "ON" or (inside in _HAS_ON and second.type == "NUMBER"):
+        yield _like(first, "ON", "on")
         yield second if second.type == "NUMBER" else _like(first, "NUMBER", "60m")
     else:
         yield first if first.type in {"NAME", "STRING"} else _like(first, "NAME", PLACEHOLDER)

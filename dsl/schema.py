@@ -1,8 +1,8 @@
 """Checks a tree against the JSON Schema of its kind.
 
 In: a tree and its kind. Out: diagnostics with our words and exact places; jsonschema's own prose never reaches a person.
-The schemas are what editors use too, so both agree. One validator per kind is built once and kept; jsonschema itself is
-imported on first use.
+The schemas are what editors use too, so both agree. A tree that fits is accepted without jsonschema (`acceptance.py`),
+which is imported when something is wrong; one validator per kind is built once and kept.
 
 Beside draft-07 the schemas say: `x-unit` (ratio, duration, money, date) with `x-range`, `x-later` (values that a later
 version will know), `x-expects` (what a pattern means, in words), `x-qmtl` (how blocks map to keys).
@@ -13,20 +13,20 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
-from importlib.resources import files
 from itertools import islice
+from pathlib import Path
 from typing import Any, Final
 
+import qmtl.schemas
 from qmtl.schemas import SCHEMAS
 
+from .acceptance import Accepts, acceptance
 from .diagnostics import Diagnostic
-from .schemaerrors import translate
 from .tree import Map, plain
 from .units import measure
 
-#: kinds of this version, and those a later one will know
+#: every kind of document
 KINDS: Final = tuple(SCHEMAS)
-LATER: Final = ("case", "plan", "model")
 #: a document with more mistakes than this is not that kind of document
 _MOST_ERRORS: Final = 1000
 
@@ -34,23 +34,32 @@ _MOST_ERRORS: Final = 1000
 @lru_cache
 def load_schema(kind: str) -> Mapping[str, Any]:
     """The JSON Schema of a kind of document, as plain values. Callers do not change it."""
-    text = files("qmtl.schemas").joinpath(SCHEMAS[kind]).read_text(encoding="utf-8")
+    text = Path(qmtl.schemas.__file__).with_name(SCHEMAS[kind]).read_text(encoding="utf-8")
     loaded: dict[str, Any] = json.loads(text)
     return loaded
 
 
 def check(tree: Map, kind: str) -> tuple[Diagnostic, ...]:
     """What of the tree does not fit the schema of its kind, in the order of the file."""
+    accepts = _acceptance(kind)
+    if accepts is not None and accepts(tree):
+        return ()
+    from .schemaerrors import translate
+
     errors = list(islice(_validator(kind).iter_errors(plain(tree)), _MOST_ERRORS))
     return translate(errors, tree, load_schema(kind))
+
+
+@lru_cache
+def _acceptance(kind: str) -> Accepts | None:
+    return acceptance(load_schema(kind), frozenset(_CUSTOM))
 
 
 @lru_cache
 def _validator(kind: str) -> Any:
     from jsonschema import Draft7Validator, validators
 
-    checked = validators.extend(Draft7Validator, {"x-unit": _unit, "x-later": _later, "uniqueItems": _unique})  # type: ignore[no-untyped-call]
-    return checked(load_schema(kind))
+    return validators.extend(Draft7Validator, _CUSTOM)(load_schema(kind))  # type: ignore[no-untyped-call]
 
 
 def _unit(_validator: Any, unit: Any, value: Any, schema: Mapping[str, Any]) -> Iterator[Any]:
@@ -82,3 +91,6 @@ def _unique(_validator: Any, wanted: Any, value: Any, _schema: Mapping[str, Any]
         scalars = [(type(item), item) for item in value if not isinstance(item, list | dict)]
         if len(set(scalars)) < len(scalars):
             yield ValidationError("unique")
+
+
+_CUSTOM: Final = {"x-unit": _unit, "x-later": _later, "uniqueItems": _unique}

@@ -18,6 +18,8 @@ from .tree import Map, Node, Scalar, Seq, at
 from .units import complaint
 
 _FEW: Final = 6
+#: choices that a message lists; of more than these nobody reads the list
+_LEGIBLE: Final = 20
 #: unknown keys of one map that are listed one by one
 _MANY: Final = 100
 _TYPES: Final = {
@@ -143,7 +145,7 @@ def _required(place: _Place, spoken_for: set[tuple[tuple[str | int, ...], str]])
     for key in place.error.validator_value:
         if key in place.error.instance or (place.path, key) in spoken_for:
             continue
-        properties = place.schema.get("properties") or {}
+        properties = place.schema.get("properties") or ({} if place.path else place.root_schema["properties"])
         about = properties.get(key, {}).get("description", "")
         at_key = place.key_span if place.path else _kind_span(place)
         yield problem(
@@ -200,6 +202,9 @@ def _enum(place: _Place) -> Iterator[Diagnostic]:
         return
     words = [str(value) for value in allowed if isinstance(value, str)]
     guess = did_you_mean(str(place.node.value), words)
+    if len(words) > _LEGIBLE:
+        yield problem("Q0204", f"{place.name} cannot be `{place.node.value}`", place.span, help=guess)
+        return
     choice = "must be" if len(allowed) == 1 else "must be one of"
     yield problem("Q0204", f"{place.name} {choice} {_listed(allowed).replace(' and ', ' or ')}", place.span, help=guess)
 
@@ -214,7 +219,7 @@ def _range(place: _Place) -> Iterator[Diagnostic]:
 
 def _count(place: _Place) -> Iterator[Diagnostic]:
     limit = place.error.validator_value
-    words = {"minItems": "at least", "maxItems": "at most"}
+    words = {"minItems": "at least", "maxItems": "at most", "minProperties": "at least"}
     noun = "entry" if limit == 1 else "entries"
     yield problem("Q0208", f"{place.name} needs {words[place.error.validator]} {limit:,} {noun}", place.key_span)
 
@@ -302,6 +307,7 @@ _WORDS: Final[Mapping[str, Callable[[_Place], Iterator[Diagnostic]]]] = {
     "exclusiveMinimum": _range,
     "minItems": _count,
     "maxItems": _count,
+    "minProperties": _count,
     "contains": _contains,
     "not": _forbidden,
     "pattern": _pattern,

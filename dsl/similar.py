@@ -29,16 +29,22 @@ def distance(a: str, b: str, limit: int) -> int:
 
 
 def nearest(word: str, candidates: Iterable[str]) -> str | None:
-    """The candidate within max(1, len(word) / 3) edits, case ignored; the closest, then the first in alphabetical order."""
+    """The candidate within max(1, len(word) / 3) edits, case ignored (a plural is one edit from its singular); the closest, then the first in alphabetical order."""
     limit = max(1, len(word) // 3)
     best: tuple[int, str] | None = None
     for candidate in sorted(set(candidates)):
         if candidate == word:
             continue
-        edits = distance(word.casefold(), candidate.casefold(), limit)
+        same = _singular(word.casefold()) == _singular(candidate.casefold())
+        edits = 1 if same else distance(word.casefold(), candidate.casefold(), limit)
         if edits <= limit and (best is None or edits < best[0]):
             best = (edits, candidate)
     return best[1] if best else None
+
+
+def _singular(word: str) -> str:
+    """`strategies` and `strategy` are one edit apart for whoever types them, whatever the letters say."""
+    return f"{word[:-3]}y" if word.endswith("ies") else word.removesuffix("s")
 
 
 def did_you_mean(word: str, candidates: Iterable[str]) -> str:

@@ -6,11 +6,13 @@ In: the folder of a document and the paths it names. Out: paths for `library.loa
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable
-from importlib.resources import files
 from pathlib import Path
 from typing import Final
+
+import qmtl.strategies
 
 from .diagnostics import Diagnostic
 
@@ -20,16 +22,16 @@ FOLDER: Final = "strategies"
 
 def library_paths(folder: Path, named: Iterable[str]) -> tuple[Path, ...]:
     """Folders and files with definitions for documents of a folder; of those named, what exists (read.py reports the rest)."""
-    builtin = Path(str(files("qmtl.strategies")))
+    builtin = Path(qmtl.strategies.__file__).parent
     near = nearest_folder(folder)
-    own = (near,) if near and near.resolve() != builtin.resolve() else ()
+    own = (near,) if near and os.path.realpath(near) != os.path.realpath(builtin) else ()
     return (builtin, *own, *(path for path in (folder / name for name in named) if path.exists()))
 
 
-def nearest_folder(folder: Path) -> Path | None:
-    """The `strategies` folder in the folder itself or the nearest one above it."""
+def nearest_folder(folder: Path, name: str = FOLDER) -> Path | None:
+    """The folder of a name in the folder itself or the nearest one above it."""
     start = folder.absolute()
-    found = next((parent / FOLDER for parent in (start, *start.parents) if (parent / FOLDER).is_dir()), None)
+    found = next((parent / name for parent in (start, *start.parents) if (parent / name).is_dir()), None)
     if found and found.is_relative_to(Path.cwd()):
         return found.relative_to(Path.cwd())
     return found

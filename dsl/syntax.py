@@ -147,23 +147,32 @@ class Definition:
 
 
 @dataclass(frozen=True, slots=True)
-class Setting:
-    """A statement of a document block: `key value, value`, `key: value`, `word label: value`.
+class Given:
+    """One value of a setting. `node` is None for what only an expression can be; `text` is its text as a condition, on
+    one line. The schema says which of the two is meant."""
 
-    `when EXPR` and `stay_when EXPR` have the text of the condition as their only value."""
+    node: Node | None
+    text: Scalar
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A statement of a document block: `key value, value`, `key: value`, `word label: value`."""
 
     key: Text
     label: Text | None
-    values: tuple[Node, ...]
+    values: tuple[Given, ...]
     span: Span
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """`key NAME when EXPR { ... }`: a whole document, or a part of one; `when` is the text of the condition."""
+    """`key NAME when EXPR { ... }`: a whole document, or a part of one; `when` is the text of the condition. `broken` are
+    the places of its statements that could not be read and are left out."""
 
     key: Text
     name: Text | None
     when: Scalar | None
     body: tuple[Setting | Block, ...]
     span: Span
+    broken: tuple[Span, ...] = ()

@@ -21,10 +21,11 @@ MOST_FILES: Final = 20_000
 
 def display(path: Path) -> str:
     """The path as the user would type it: relative to the working directory when it lies below."""
-    try:
-        return path.relative_to(Path.cwd()).as_posix() if path.is_absolute() else path.as_posix()
-    except ValueError:
-        return path.as_posix()
+    text = path.as_posix()
+    if not path.is_absolute():
+        return text
+    here = Path.cwd().as_posix()
+    return "." if text == here else text.removeprefix(f"{here.rstrip('/')}/")
 
 
 def read_source(path: Path, *, most: int = MEGABYTE) -> tuple[Source | None, tuple[Diagnostic, ...]]:
@@ -72,13 +73,13 @@ def _read(path: Path, name: str, most: int) -> tuple[bytes | None, tuple[Diagnos
 
 
 def below(folder: Path, endings: tuple[str, ...]) -> Iterator[Path]:
-    """Files below a folder with one of the endings, sorted, hidden files and folders left out."""
+    """Files below a folder with one of the endings, sorted, hidden files and folders left out; links to folders are not
+    followed, so that a circle of them ends."""
     seen = 0
     for root, folders, names in os.walk(folder):
         folders[:] = sorted(f for f in folders if not f.startswith((".", "__")))
-        for name in sorted(names):
-            seen += 1
-            if name.endswith(endings) and not name.startswith("."):
-                yield Path(root) / name
+        seen += len(names)
+        for name in sorted(name for name in names if name.endswith(endings) and not name.startswith(".")):
+            yield Path(root, name)
         if seen > MOST_FILES:
             return

@@ -6,12 +6,16 @@ by both surfaces; there is no second implementation of anything.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from .source import Span
 
 Value = str | int | float | bool | None
+
+#: length of the escapes of double-quoted YAML that are longer than two characters
+_ESCAPED: Final = {"x": 4, "u": 6, "U": 10}
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +25,7 @@ class Scalar:
 
     value: Value
     span: Span
-    offsets: tuple[int, ...] = ()
+    offsets: Sequence[int] = ()
 
     def place(self, start: int, end: int) -> Span:
         """File span of the characters [start, end) of the decoded string value."""
@@ -30,8 +34,18 @@ class Scalar:
         last = len(self.offsets) - 1
         first = self.offsets[min(start, last)]
         # the end of a range is one past its last character, which may stand on another line than the next one
-        stop = self.offsets[min(end, last) - 1] + 1 if end > start else first
+        stop = self._behind(min(end, last) - 1) if end > start else first
         return Span(self.span.source, first, max(stop, first))
+
+    def _behind(self, index: int) -> int:
+        """Offset behind a character of the value, which the file may write with several (`\\x2e`, `''`)."""
+        at = self.offsets[index]
+        if self.offsets[index + 1] == at + 1:
+            return at + 1
+        text = self.span.source.text
+        if text[at] == "\\" and text[self.span.start] == '"':
+            return at + _ESCAPED.get(text[at + 1], 2)
+        return at + 1 + (text[at] == "'" and text[self.span.start] == "'")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +75,10 @@ class Map:
 
     def entry(self, key: str) -> Entry | None:
         """The entry of a key, or None."""
-        return next((e for e in self.entries if e.key == key), None)
+        for entry in self.entries:
+            if entry.key == key:
+                return entry
+        return None
 
     def __iter__(self) -> Iterator[Entry]:
         return iter(self.entries)

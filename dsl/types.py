@@ -7,7 +7,7 @@ price over price is a plain number without a rule for each pair.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final, Literal
 
 Base = Literal["bool", "num", "ratio", "prob", "bars", "duration", "text", "dim", "poison"]
@@ -169,4 +169,4 @@ def root(kind: Type) -> Type | Misfit:
 
 def at(kind: Type, rate: str, *, market: bool) -> Type:
     """The type with the rate and scope of a series."""
-    return replace(kind, rate=rate, market=market)
+    return Type(kind.base, kind.powers, rate, market, kind.literal, kind.constant, kind.value)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from datetime import date
 from decimal import Decimal
-from typing import Final, Literal
+from typing import Final, Literal, TypeGuard
 
 Unit = Literal["ratio", "duration", "money", "date"]
 
@@ -22,6 +22,8 @@ _DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 _SCALE: Final = {"%": Decimal(100), "bps": Decimal(10_000)}
 SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
+_LONGEST: Final = 60
+
 _LOOKS: Final[dict[Unit, tuple[str, str]]] = {
     "ratio": ("a ratio", "a ratio is written `3%` or `25bps`"),
     "duration": ("a duration", "a duration is written `60s`, `15m`, `2h` or `1d`"),
@@ -30,15 +32,20 @@ _LOOKS: Final[dict[Unit, tuple[str, str]]] = {
 }
 
 
+def _short(text: object) -> TypeGuard[str]:
+    """Text that may be a number with a unit: nobody needs more digits, and long ones take a long time to read."""
+    return isinstance(text, str) and len(text) <= _LONGEST
+
+
 def ratio(text: object) -> float | None:
     """`3%` -> 0.03, `25bps` -> 0.0025; None when the text is not a ratio."""
-    found = _RATIO.fullmatch(text) if isinstance(text, str) else None
+    found = _RATIO.fullmatch(text) if _short(text) else None
     return float(Decimal(found[1].replace("_", "")) / _SCALE[found[2]]) if found else None
 
 
 def duration(text: object) -> int | None:
     """`60m` -> 3600 seconds; None when the text is not a duration of whole seconds."""
-    found = _DURATION.fullmatch(text) if isinstance(text, str) else None
+    found = _DURATION.fullmatch(text) if _short(text) else None
     if not found:
         return None
     seconds = Decimal(found[1].replace("_", "")) * SECONDS[found[2]]
@@ -47,7 +54,7 @@ def duration(text: object) -> int | None:
 
 def money(text: object) -> Decimal | None:
     """`100_000 USD` -> Decimal(100000); None when the text is not an amount of money."""
-    found = _MONEY.fullmatch(text) if isinstance(text, str) else None
+    found = _MONEY.fullmatch(text) if _short(text) else None
     return Decimal(found[1].replace("_", "")) if found else None
 
 

@@ -9,6 +9,7 @@ value that PyYAML decoded and gives up (no offsets) rather than point to a wrong
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -25,12 +26,16 @@ _ESCAPES: Final = {
     " ": " ", '"': '"', "/": "/", "\\": "\\", "N": "\x85", "_": "\xa0", "L": "\u2028", "P": "\u2029",
 }  # fmt: skip
 _HEX_ESCAPES: Final = {"x": 2, "u": 4, "U": 8}
+#: how a plain scalar begins that may be no text; "" is the empty one
+_STARTS: Final = frozenset("0123456789+-.~nNtTfF") | {""}
 _BREAKS: Final = "\r\n"
 _BLANKS: Final = " \t"
 
 
 def resolve(text: str) -> str | int | float | bool | None:
     """Meaning of a plain scalar by the YAML 1.2 core schema. ValueError for numbers that are not finite or too long."""
+    if text[:1] not in _STARTS:
+        return text
     if text in _NULL:
         return None
     if text in _BOOL:
@@ -70,13 +75,13 @@ class _Decoded:
         self.places.append(place)
 
 
-def offsets(text: str, start: int, end: int, style: str, value: str, parent_column: int) -> tuple[int, ...]:
+def offsets(text: str, start: int, end: int, style: str, value: str, parent_column: int) -> Sequence[int]:
     """Offsets of every character of `value`, plus one for its end; () when they cannot be told.
 
     `style` is "" (plain), "'", '"', "|" or ">"; [start, end) is the scalar with its quotes or block indicator;
     `parent_column` is the column of the enclosing block collection, -1 at the top."""
     if not style and end - start == len(value) and text.startswith(value, start):
-        return tuple(range(start, end + 1))
+        return range(start, end + 1)
     out = _Decoded()
     if style in ("|", ">"):
         _block(text, start, end, parent_column, out)

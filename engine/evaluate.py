@@ -35,6 +35,8 @@ from .kernels import (
 )
 
 Columns = tuple[int, ...] | None
+#: regime outputs that a program may take as inputs instead of computing them (`Graph.given`)
+GIVEN = ("p_trend_up", "p_trend_down", "p_chop", "p_high_vol", "regime_confidence")
 #: what a step masks: a tuple of columns, None for all of them, or the market, which never misses a bar
 Place = Columns | str
 MARKET = "market"
@@ -51,6 +53,8 @@ class Graph:
     kernels  one per node, None for inputs and constants
     places   what a kernel's state spans: columns, None for all of them, or the market
     bars     last bar of every symbol by rate, float64 [5, width]; daily series by "1d:NAME", [5, 1]
+    given    regime outputs from outside, float64 [5, width] in the order of GIVEN, for programs that take them as inputs;
+             written before a 15m bar is stepped
     """
 
     def __init__(self, nodes: Sequence[Node], width: int) -> None:
@@ -60,6 +64,7 @@ class Graph:
         self.kernels: list[Kernel | None] = []
         self.places: list[Place] = []
         self.bars: dict[str, Floats] = {rate: np.full((len(FIELDS), width), np.nan) for rate in ("15m", "60m")}
+        self.given: Floats = np.full((len(GIVEN), width), np.nan)
         self._clocks: list[str] = []
         self._plans: dict[str, list[Step]] = {}
         self._gathers: list[Callable[[], object]] = []
@@ -121,6 +126,10 @@ class Graph:
             kernel = self._windowed(node, args[0]) if node.op in WINDOWED else self._make(node, self._width(node))
             self._kernel(kernel, args, _place(node), self._bound(node, kernel, args))
             self.rows.append(kernel.out)
+            if isinstance(kernel, Elementwise):
+                # before the first bar everything is missing, but `x ?? 5` and `false and x` are known
+                with np.errstate(all="ignore"):
+                    kernel.step(args, None)
 
     def _clock(self, node: Node) -> str:
         """What steps a node: its rate, and for daily ones the one series they come from."""
@@ -148,8 +157,7 @@ class Graph:
         name, field = _series(node)
         if node.rate == "1d":
             self.bars.setdefault(clock, np.full((len(FIELDS), 1), np.nan))
-        bars = self.bars[clock]
-        row = bars[FIELDS.index(field)]
+        row = self.given[GIVEN.index(field)] if field in GIVEN else self.bars[clock][FIELDS.index(field)]
         if node.columns is None or node.scope == "market":
             self._source(row)
         else:

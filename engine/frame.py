@@ -30,14 +30,23 @@ Ordinals = NDArray[np.int32]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Overridden:
+    """What chains give each symbol where some say otherwise for some: at `places(frame, chain)`, so chain * S + column."""
+
+    uses: Bools
+    exposure: Floats
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Frame:
     """What stages need of a program. S symbols, N strategies, K chains.
 
     interval        seconds between ticks, from the deployment
     index           symbol -> column;  strategy_index  strategy -> row
     allowed, until  [N, S] enabled rows and their last day (ordinal); `dated` says that any row ends
-    uses            [N, K] the chain names the strategy;  used [N] any chain does
+    uses            [N, K] the chain names the strategy;  used [N, 1] any chain does, or [N, S] with overrides
     ranks           [K, 1] 0..K-1;  exposure  [K]
+    overridden      uses [N, K*S] and exposure [K*S] chain by chain and symbol by symbol; None when no chain overrides
     enabled         [S] by any row of any chain, whatever its last day
     sector          [S] 0..sectors-1, or `sectors` for a symbol without one (never capped together)
     style           [N] index into STYLES
@@ -59,6 +68,7 @@ class Frame:
     used: Bools
     ranks: Small
     exposure: Floats
+    overridden: Overridden | None
     sector: Ints
     sectors: int
     style: Small
@@ -90,11 +100,11 @@ def build_frame(program: Program, interval: int = 60) -> Frame:
     shape = (len(names.strategies), len(names.symbols))
     sector, sectors = _sectors(settings.universe, {symbol: name for symbol, name in settings.sectors if name != "none"})
     until = np.array([[_ordinal(day) for day in row] for row in program.allowed_until], dtype=np.int32).reshape(shape)
-    uses = np.zeros((shape[0], len(program.chains)), dtype=np.bool_)
-    for k, chain in enumerate(program.chains):
-        uses[list(chain.strategies), k] = True
+    uses, exposure = _chains(program, shape[0])
+    overridden = _overridden(program, uses, exposure)
     has_stop, stop_is_level, take_is_level = _lane_flags(program, shape)
-    allowed, used = np.array(program.allowed, dtype=np.bool_).reshape(shape), np.asarray(uses.any(axis=1))
+    allowed = np.array(program.allowed, dtype=np.bool_).reshape(shape)
+    used = _used(uses, overridden, shape)
     labels = tuple(_mix_label(program, column) for column in range(shape[1]))
     return Frame(
         program=program,
@@ -106,11 +116,12 @@ def build_frame(program: Program, interval: int = 60) -> Frame:
         allowed=allowed,
         until=until,
         dated=bool((until < _FOREVER).any()),
-        enabled=np.asarray((allowed & used[:, None]).any(axis=0)),
+        enabled=np.asarray((allowed & used).any(axis=0)),
         uses=uses,
         used=used,
         ranks=np.arange(len(program.chains), dtype=np.int16)[:, None],
-        exposure=np.array([chain.exposure for chain in program.chains], dtype=np.float64),
+        exposure=exposure,
+        overridden=overridden,
         sector=sector,
         sectors=sectors,
         style=np.array([STYLES.index(plan.style) for plan in program.strategies], dtype=np.int16),
@@ -168,6 +179,36 @@ def day_number(day: str) -> int:
 
 def _ordinal(day: str) -> int:
     return day_number(day) if day else _FOREVER
+
+
+def _chains(program: Program, strategies: int) -> tuple[Bools, Floats]:
+    """uses [N, K] and exposure [K], as the chains say in general."""
+    uses = np.zeros((strategies, len(program.chains)), dtype=np.bool_)
+    for k, chain in enumerate(program.chains):
+        uses[list(chain.strategies), k] = True
+    return uses, np.array([chain.exposure for chain in program.chains], dtype=np.float64)
+
+
+def _overridden(program: Program, uses: Bools, exposure: Floats) -> Overridden | None:
+    """The same for each symbol; None when no chain says otherwise for any, so that such worlds pay nothing for it."""
+    if not any(chain.overrides for chain in program.chains):
+        return None
+    width = len(program.settings.universe)
+    by_symbol, exposures = np.repeat(uses, width, axis=1), np.repeat(exposure, width)
+    for k, chain in enumerate(program.chains):
+        for override in chain.overrides:
+            at = k * width + override.column
+            by_symbol[:, at] = False
+            by_symbol[list(override.strategies), at] = True
+            exposures[at] = override.exposure
+    return Overridden(by_symbol, exposures)
+
+
+def _used(uses: Bools, overridden: Overridden | None, shape: tuple[int, int]) -> Bools:
+    """[N, 1] strategies that any chain uses; [N, S] for each symbol where chains say otherwise for some."""
+    if overridden is None:
+        return np.asarray(uses.any(axis=1, keepdims=True))
+    return np.asarray(overridden.uses.reshape(shape[0], uses.shape[1], shape[1]).any(axis=1))
 
 
 def _sectors(universe: tuple[str, ...], sector_of: dict[str, str]) -> tuple[Ints, int]:

@@ -17,5 +17,8 @@ SCHEMAS: Final[Mapping[str, str]] = MappingProxyType(
         "deployment": "deployment.v1.json",
         "exchange": "exchange.v1.json",
         "allowlist": "allowlist.v1.json",
+        "plan": "plan.v1.json",
+        "model": "model.v1.json",
+        "case": "case.v1.json",
     }
 )

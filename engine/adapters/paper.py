@@ -74,6 +74,13 @@ class PaperAccount:
         """As given."""
         return self._account_id
 
+    def seed(self, positions: Sequence[Position], cash: Decimal) -> None:
+        """Start from these positions and this cash instead of an empty account: for an account without orders."""
+        with self._store.commit():
+            for position in positions:
+                self._store.put_position(position)
+            self._store.put_cash(cash)
+
     def advance(self, now: int) -> None:
         """Fill what can be filled with opens that started by `now`, then expire day orders whose session is over."""
         working = self._store.working

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..frame import Frame, allowed_on, day_number
+from ..frame import Frame, allowed_on, day_number, places
 from ..reasons import Reason
 from ..tick import Allowlist, Tick, any_strategy, changed, no_reasons, put, some
 
@@ -16,7 +16,8 @@ from ..tick import Allowlist, Tick, any_strategy, changed, no_reasons, put, some
 def run(frame: Frame, tick: Tick) -> Tick:
     """Fill in `tick.allowlist`."""
     allowed = allowed_on(frame, day_number(tick.market.session.day))
-    named = frame.uses.take(tick.chain.chain, axis=1)
+    chain, own = tick.chain.chain, frame.overridden
+    named = frame.uses.take(chain, axis=1) if own is None else own.uses.take(places(frame, chain), axis=1)
     candidates = named & allowed
     left, before = any_strategy(candidates), any_strategy(named)
     disabled = before & ~left
@@ -25,6 +26,6 @@ def run(frame: Frame, tick: Tick) -> Tick:
     if some(disabled):
         put(reason, disabled, Reason.DISABLED)
     put(reason, ~before, Reason.CHAIN_EMPTY)
-    enabled = any_strategy(allowed & frame.used[:, None]) if frame.dated else frame.enabled
+    enabled = any_strategy(allowed & frame.used) if frame.dated else frame.enabled
     hit_rate = hits / total if total else 0.0
     return changed(tick, allowlist=Allowlist(candidates, disabled, enabled, hit_rate, reason))

@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..bars import Bools
-from ..frame import Frame
+from ..frame import Frame, places
 from ..reasons import Reason
 from ..state import Small
 from ..tick import Chain, Tick, changed, first_row, no_reasons, put, some
@@ -31,7 +31,9 @@ def run(frame: Frame, tick: Tick) -> Tick:
     if certain is not tick.regime.known:
         put(reason, ~certain & tick.regime.known, Reason.CHAIN_UNKNOWN)
     # index -1 (before the first decision) reads the exposure of the last chain and enters nothing
-    return changed(tick, chain=Chain(chain, frame.exposure.take(chain), certain & (chain >= 0), reason))
+    own = frame.overridden
+    exposure = frame.exposure.take(chain) if own is None else own.exposure.take(places(frame, chain))
+    return changed(tick, chain=Chain(chain, exposure, certain & (chain >= 0), reason))
 
 
 def _choose(frame: Frame, tick: Tick) -> tuple[Small, Bools]:

@@ -24,7 +24,13 @@ COMMANDS: Final = {
     "run": ("run", "run", "Tick the worlds of a deployment."),
     "validate": ("validate", "validate", "Check worlds, strategies and deployments."),
     "show": ("show", "show", "Effective values per (symbol, strategy) and where they come from."),
+    "test": ("test", "test", "Run the case files: what the worlds decide, against what is expected."),
+    "diff": ("diff", "diff", "What an edit changes, in domain words, and what it does to positions."),
+    "explain": ("explain", "explain", "The page of a diagnostic code: cause, bad and good example."),
+    "convert": ("convert", "convert", "Rewrite documents as YAML or as .qmtl blocks."),
+    "init": ("init", "init", "A folder to start from: a world, two strategies, a case."),
     "graph": ("graph", "graph", "The compiled stage graph as mermaid, dot or json."),
+    "schema": ("schema", "schema", "The JSON Schemas of the documents, for editors."),
     "journal": ("journal", "journal", "The digest of a journal: equal runs have equal digests."),
     "resume": ("resume", "resume", "Lift the kill of a stopped run; who and why are journaled."),
 }

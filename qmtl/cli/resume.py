@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 from qmtl.dsl.compile import compile_deployment
-from qmtl.dsl.render import render_text
+from qmtl.dsl.report.text import render_text
 from qmtl.engine.errors import JournalError, QmtlError
 from qmtl.engine.journal.sqlite import SqliteJournal
 from qmtl.engine.reasons import Reason

@@ -22,7 +22,7 @@ from qmtl.dsl.compile import compile_deployment
 from qmtl.dsl.diagnostics import has_errors
 from qmtl.dsl.model import Deployment
 from qmtl.dsl.program import Program
-from qmtl.dsl.render import render_text
+from qmtl.dsl.report.text import render_text
 from qmtl.engine.errors import JournalError, QmtlError
 from qmtl.engine.killswitch import MANUAL
 from qmtl.engine.lock import hold

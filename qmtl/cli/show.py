@@ -18,7 +18,7 @@ from .validate import EXIT_ERRORS, FORMATS, report
 
 if TYPE_CHECKING:
     from qmtl.dsl.compile import Compiled
-    from qmtl.dsl.effective import AllowedRow, ChainRow, Effective, ParameterRow
+    from qmtl.dsl.effective import AllowedRow, ChainRow, Effective, OverrideRow, ParameterRow
 
 _FEW = 6
 
@@ -50,7 +50,7 @@ def _known(compiled: Compiled, symbol: str | None, strategy: str | None) -> None
     from qmtl.dsl.similar import did_you_mean
 
     assert compiled.world is not None
-    used = dict.fromkeys(name for chain in compiled.world.chains for name in chain.strategies)
+    used = dict.fromkeys(name for chain in compiled.world.chains for name in chain.used)
     for noun, name, names in (("symbol", symbol, compiled.world.settings.universe), ("strategy", strategy, used)):
         if name is not None and name not in names:
             raise click.UsageError(f"world {compiled.name} has no {noun} {name}. {did_you_mean(name, names)}".strip())
@@ -76,7 +76,13 @@ def _chain_lines(chain: ChainRow) -> Iterator[str]:
         rows += [("when", chain.when, ""), ("stay", chain.stay, chain.stay_origin)]
     else:
         rows += [("when", "otherwise", "")]
+    rows += [(f"{row.kind} {row.name}", _override(row), row.origin) for row in chain.overrides]
     yield from (f"  {line}" for line in _table(rows))
+
+
+def _override(row: OverrideRow) -> str:
+    parts = (", ".join(row.strategies), f"exposure {row.exposure}" if row.exposure else "")
+    return "; ".join(part for part in parts if part)
 
 
 def _parameter(row: ParameterRow, everyone: int) -> tuple[str, ...]:

@@ -1,6 +1,6 @@
 """`qmtl validate`: check every document below some paths and say what is wrong, where, and what to write instead.
 
-In: paths. Out: diagnostics (text or JSON) or, when all is well, a line per document with the history each world needs.
+In: paths. Out: diagnostics (text, JSON, SARIF or GitHub annotations) or, when all is well, a line per document with the history each world needs.
 Imports no engine and nothing heavy: an editor may run it on every save.
 """
 
@@ -19,7 +19,7 @@ EXIT_ERRORS = 1
 EXIT_WARNINGS = 3
 #: more than this nobody reads in a terminal; --format json has all
 MOST_SHOWN = 200
-FORMATS = click.Choice(["text", "json"])
+FORMATS = click.Choice(["text", "json", "sarif", "github"])
 
 
 @click.command()
@@ -33,12 +33,10 @@ def validate(paths: tuple[str, ...], form: str, deny_warnings: bool) -> None:
     from qmtl.dsl.compile import validate as check
 
     found = check(paths or ("worlds",))
-    if form == "json":
-        from qmtl.dsl.render import render_json
-
-        click.echo(render_json(found.diagnostics), nl=False)
-    else:
+    if form == "text":
         _print(found)
+    else:
+        click.echo(_for_programs(found.diagnostics, form), nl=False)
     sys.exit(exit_code(found.diagnostics, deny_warnings=deny_warnings))
 
 
@@ -51,16 +49,23 @@ def exit_code(diagnostics: tuple[Diagnostic, ...], *, deny_warnings: bool = Fals
 
 def report(diagnostics: tuple[Diagnostic, ...]) -> None:
     """Prints diagnostics as text, coloured on a terminal; nothing when there are none."""
-    from qmtl.dsl.render import render_text, summary
+    from qmtl.dsl.report.text import render_text
 
-    shown = diagnostics[:MOST_SHOWN]
-    text = render_text(shown, color=sys.stdout.isatty())
-    if len(shown) < len(diagnostics):
-        text = (
-            text.removesuffix(summary(shown) + "\n")
-            + f"... and {len(diagnostics) - len(shown):,} more: {summary(diagnostics)}\n"
-        )
-    click.echo(text, nl=False)
+    click.echo(render_text(diagnostics, color=sys.stdout.isatty(), most=MOST_SHOWN), nl=False)
+
+
+def _for_programs(diagnostics: tuple[Diagnostic, ...], form: str) -> str:
+    if form == "json":
+        from qmtl.dsl.report.json import render_json
+
+        return render_json(diagnostics)
+    if form == "sarif":
+        from qmtl.dsl.report.sarif import render_sarif
+
+        return render_sarif(diagnostics)
+    from qmtl.dsl.report.github import render_github
+
+    return render_github(diagnostics)
 
 
 def _print(found: Validation) -> None:

@@ -42,9 +42,6 @@ def codes(loaded: Loaded) -> list[str]:
         (b"just words\n", "Q0203", "must be a map"),
         (b"a: 1\n", "Q0207", "does not say which kind"),
         (b"{}\n", "Q0207", "does not say which kind"),
-        (b"plan: shift\n", "Q0604", "`plan`"),
-        (b"case: a small drift\nworld: us\n", "Q0604", "`case`"),
-        (b"model: regime\n", "Q0604", "`model`"),
     ],
 )
 def test_bad_files_have_a_clear_reason_and_no_traceback(tmp_path: Path, content: bytes, code: str, words: str) -> None:
@@ -117,7 +114,7 @@ def test_both_surfaces_give_the_same_tree(tmp_path: Path) -> None:
         written(
             tmp_path,
             "a.qmtl",
-            "world us {\n  calendar XNYS\n  universe SPY, ON\n  chain trend when p_trend_up >= 0.55 {\n    use roc_momentum\n    exposure 90%\n  }\n"
+            "world us {\n  version 1\n  calendar XNYS\n  universe SPY, ON\n  chain trend when p_trend_up >= 0.55 {\n    use roc_momentum\n    exposure 90%\n  }\n"
             "  otherwise neutral { use roc_momentum }\n  allow SPY: roc_momentum\n  churn_guard { min_target 3%; min_hold 60m }\n}\n",
         )
     )

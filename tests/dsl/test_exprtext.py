@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from qmtl.dsl.exprtext import spell
 from qmtl.dsl.parser import parse_predicate
 from qmtl.dsl.source import Source, Span
-from qmtl.dsl.syntax import Expr
+from qmtl.dsl.syntax import Call, Expr, Name, Text
 from qmtl.dsl.tree import Scalar
 
 
@@ -47,12 +47,13 @@ def test_conditions_are_printed_as_they_are_written(text: str) -> None:
 
 
 numbers = st.recursive(
-    st.sampled_from(["close", "vix.close", "2", "3%", "0.5"]),
+    st.sampled_from(["close", "vix.close", "2", "3%", "0.5", "1_000 USD", "sma(close, 3)@60m"]),
     lambda inner: st.one_of(
         st.tuples(inner, st.sampled_from("+-*/"), inner).map(lambda t: f"({t[0]} {t[1]} {t[2]})"),
         inner.map(lambda t: f"(-{t})"),
         inner.map(lambda t: f"abs({t})"),
         inner.map(lambda t: f"({t})[1]"),
+        inner.map(lambda t: f"({t})@60m"),
         st.tuples(inner, inner).map(lambda t: f"({t[0]} ?? {t[1]})"),
     ),
     max_leaves=6,
@@ -62,7 +63,7 @@ conditions = st.recursive(
         lambda t: f"({t[0]} {t[1]} {t[2]})"
     ),
     lambda inner: st.one_of(
-        st.tuples(inner, st.sampled_from(["and", "or"]), inner).map(lambda t: f"({t[0]} {t[1]} {t[2]})"),
+        st.tuples(inner, st.sampled_from(["and", "or", "at most"]), inner).map(lambda t: f"({t[0]} {t[1]} {t[2]})"),
         inner.map(lambda t: f"(not {t})"),
         inner.map(lambda t: f"({t} for 3 bars)"),
     ),
@@ -85,3 +86,12 @@ def test_what_is_printed_means_the_same(text: str) -> None:
     expr = parsed(text)
     assert expr is not None, text
     assert shape(parsed(spell(expr))) == shape(expr)
+    assert spell(parsed(spell(expr))) == spell(expr)  # type: ignore[arg-type]
+
+
+@given(st.text(st.one_of(st.sampled_from('ab"\\\n\r\t\x00\x07\u2028\ufeff한😀'), st.characters(codec="utf-8"))))
+def test_texts_are_printed_so_that_they_are_read_again(text: str) -> None:
+    span = Span(Source("t", ""), 0, 0)
+    read = parsed(spell(Call(Name("f", span), (Text(text, span),), span)))
+    assert isinstance(read, Call)
+    assert shape(read.args[0]) == ("Text", text)

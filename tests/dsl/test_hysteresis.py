@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qmtl.dsl.diagnostics import Diagnostic
+from qmtl.dsl.exprtext import spell
 from qmtl.dsl.hysteresis import loosen
 from qmtl.dsl.parser import parse_predicate
-from qmtl.dsl.printing import show
 from qmtl.dsl.source import Source, Span
 from qmtl.dsl.syntax import Binary, Expr, ForBars, Name, Number, Unary
 from qmtl.dsl.tree import Scalar
@@ -28,7 +28,7 @@ def parsed(text: str) -> Expr:
 def loose(text: str, amounts: Mapping[str, float] | None = None) -> str:
     found = loosen(parsed(text), lambda name: (amounts or {}).get(name, 0.07))
     assert not isinstance(found, Diagnostic), found
-    return show(found)
+    return spell(found)
 
 
 @pytest.mark.parametrize(
@@ -141,4 +141,4 @@ def test_no_hysteresis_changes_nothing(text: str) -> None:
     when = parsed(text)
     stay = loosen(when, lambda _: 0.0)
     assert not isinstance(stay, Diagnostic)
-    assert show(stay) in {show(when), show(parsed(show(stay)))}
+    assert spell(stay) in {spell(when), spell(parsed(spell(stay)))}

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
+from qmtl.dsl import parser
 from qmtl.dsl.check import check_library
+from qmtl.dsl.compile import validate
 from qmtl.dsl.library import load_library
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -66,3 +70,32 @@ def test_the_builtin_library_is_well() -> None:
     assert library.diagnostics == ()
     assert check_library(library) == ()
     assert len(library.names("strategy")) == 7
+
+
+def test_a_name_twice_in_a_file_is_told_without_a_world_that_uses_it(tmp_path: Path) -> None:
+    text = "strategy s { style trend; size 1; long when close > 1 }\n"
+    (tmp_path / "s.qmtl").write_text(text * 2)
+    (problem,) = validate([tmp_path / "s.qmtl"]).diagnostics
+    assert (problem.code, str(problem.span)) == ("Q0507", f"{tmp_path}/s.qmtl:2:10")
+
+
+def test_a_large_circle_of_features_is_one_short_message(tmp_path: Path) -> None:
+    lines = [f"feature f{i} {{ value f{(i + 1) % 500} + 1 }}" for i in range(500)]
+    (tmp_path / "f.qmtl").write_text("\n".join(lines))
+    (problem,) = validate([tmp_path / "f.qmtl"]).diagnostics
+    assert problem.code == "Q0508"
+    assert "f0 -> f1 -> " in problem.message
+    assert " -> ... -> " in problem.message
+    assert len(problem.message) < 300
+
+
+def test_a_folder_of_definitions_is_parsed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for i in range(12):
+        text = f"strategy s{i} {{ style trend; size 1; long when close > 1 }}  # {tmp_path}\n"
+        (tmp_path / f"s{i}.qmtl").write_text(text)
+    seen = []
+    whole = parser._file
+    monkeypatch.setattr(parser, "_file", lambda source: (seen.append(source.name), whole(source))[1])
+    assert validate([tmp_path]).diagnostics == ()
+    own = [name for name in seen if name.startswith(str(tmp_path))]
+    assert len(own) == len(set(own)) == 12

@@ -8,10 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from qmtl.dsl.blocks import block_to_tree
 from qmtl.dsl.check import check_library
 from qmtl.dsl.diagnostics import Diagnostic
 from qmtl.dsl.library import library_of
 from qmtl.dsl.parser import parse_file, parse_predicate
+from qmtl.dsl.schema import load_schema
 from qmtl.dsl.source import Source, Span
 from qmtl.dsl.tree import Map, Scalar
 from qmtl.dsl.yamltree import read_yaml
@@ -119,10 +121,20 @@ def test_braces_and_blocks(text: str, place_: str, message: str) -> None:
     assert [f[1:] for f in found(text)] == [(place_, message)]
 
 
-@pytest.mark.parametrize("value", ["2026-01-02", "16:00", "a/b.csv", "7A", "BRK.B"])
-def test_values_that_need_quotes_are_offered_with_quotes(value: str) -> None:
-    _, _, problems = parse_file(Source("t", f"world w {{ key {value} }}"))
+@pytest.mark.parametrize(
+    "value",
+    ["2026-01-02", "16:00", "a/b.csv", "7A", "BRK.B", "500+0.5x200", "9f86d081884c7d65", "2026-01-06T15:30-05:00", "../x.csv",
+     "BTC/USD", "regime-v3.onnx", "a.b.c", "/tmp/x.csv", "0.70x200", "-0.5x3"],
+)  # fmt: skip
+@pytest.mark.parametrize("after", [" }", "; x 1 }", "\n}", " # why\n}"])
+@pytest.mark.parametrize("before", ["key ", "key: ", "key a, ", "key [a, "])
+def test_values_that_need_quotes_are_offered_with_quotes(value: str, before: str, after: str) -> None:
+    close = "]" if "[" in before else ""
+    _, blocks, problems = parse_file(Source("t", f"world w {{ {before}{value}{close}{after}"))
+    if not problems:
+        problems = block_to_tree(blocks[0], load_schema("world"))[2]
     (problem,) = problems
+    assert problem.code == "Q0301"
     assert f'"{value}"' in problem.help
 
 

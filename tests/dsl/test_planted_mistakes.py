@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from qmtl.dsl.compile import Validation, validate
-from qmtl.dsl.render import render_json, render_text
+from qmtl.dsl.report.json import render_json
+from qmtl.dsl.report.text import render_text
 
 Golden = Callable[[str, str], None]
 PLANTED = "tests/golden/diagnostics/planted.yaml"
@@ -30,7 +31,7 @@ def test_json(found: Validation, golden: Golden) -> None:
 
 def test_each_mistake_is_found_once_and_at_its_place(found: Validation) -> None:
     text = Path(PLANTED).read_text(encoding="utf-8").splitlines()
-    records = json.loads(render_json(found.diagnostics))
+    records = json.loads(render_json(found.diagnostics))["diagnostics"]
     places = {(r["code"], text[r["line"] - 1][r["column"] - 1 : r["end_column"] - 1]) for r in records}
     assert places == {
         ("Q0201", "stale_15m_bar"),  # a misspelt key

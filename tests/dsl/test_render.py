@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from qmtl.dsl.cells import harmless, width
 from qmtl.dsl.diagnostics import Diagnostic, Label, problem
-from qmtl.dsl.render import render_json, render_text, summary
+from qmtl.dsl.report.json import render_json
+from qmtl.dsl.report.text import render_text, summary
 from qmtl.dsl.source import Source, Span
 
 
@@ -22,7 +23,7 @@ def span(text: str, word: str, name: str = "worlds/us_core.yaml", nth: int = 0) 
 
 
 def shown(diagnostic: Diagnostic) -> str:
-    return render_text([diagnostic]).removesuffix("\n\n1 error\n")
+    return render_text([diagnostic]).removesuffix(f"\n\n1 error\nfor more: qmtl explain {diagnostic.code}\n")
 
 
 def test_the_sample_of_the_language_text() -> None:
@@ -133,14 +134,14 @@ def test_colour_is_only_added_when_asked_for() -> None:
 def test_json_has_stable_fields_and_exclusive_ends() -> None:
     text = "a: 1\n한글: 값\n"
     found = problem("Q0203", "m", span(text, "값"), label="l", labels=(Label(span(text, "한글"), "t"),), help="h")
-    assert json.loads(render_json([found])) == [
+    assert json.loads(render_json([found]))["diagnostics"] == [
         {
             "file": "worlds/us_core.yaml", "line": 2, "column": 5, "end_line": 2, "end_column": 6, "code": "Q0203", "severity": "error",
             "message": "m", "label": "l", "help": "h",
             "labels": [{"file": "worlds/us_core.yaml", "line": 2, "column": 1, "end_line": 2, "end_column": 3, "text": "t"}],
         }
     ]  # fmt: skip
-    assert json.loads(render_json([problem("Q0109", "m", None, file="x")]))[0]["line"] is None
+    assert json.loads(render_json([problem("Q0109", "m", None, file="x")]))["diagnostics"][0]["line"] is None
 
 
 @given(st.text(max_size=30), st.data())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -38,30 +39,30 @@ def diagnostics(text: str, kind: str) -> tuple[Diagnostic, ...]:
     return check(tree, kind)
 
 
-def fields(schema: Any, path: str = "") -> Iterator[tuple[str, dict[str, Any], bool]]:
-    """Every declared property: path, schema, whether it is required."""
+def fields(schema: Any, root: Any = None, path: str = "") -> Iterator[tuple[str, dict[str, Any], bool]]:
+    """Every declared property, with references followed: path, schema, whether it is required."""
+    root = root or schema
+    needed = {*schema.get("required", ()), *schema.get("else", {}).get("required", ())}
     for name, inner in schema.get("properties", {}).items():
-        yield f"{path}.{name}", inner, name in schema.get("required", ())
-        yield from fields(inner, f"{path}.{name}")
-    for key in ("items", "additionalProperties"):
+        found = resolved(inner, root)
+        yield f"{path}.{name}", found, name in needed
+        yield from fields(found, root, f"{path}.{name}")
+    for key, step in (("items", "[]"), ("additionalProperties", ".*")):
         if isinstance(schema.get(key), dict):
-            yield from fields(schema[key], f"{path}[]")
+            yield from fields(resolved(schema[key], root), root, f"{path}{step}")
+
+
+def resolved(schema: dict[str, Any], root: Any) -> dict[str, Any]:
+    while "$ref" in schema:
+        found = root
+        for step in schema["$ref"].removeprefix("#/").split("/"):
+            found = found[step]
+        schema = {**found, **{key: value for key, value in schema.items() if key != "$ref"}}
+    return schema
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_field_is_described_with_an_example_and_a_default(kind: str) -> None:
-    optional_without_default = {
-        "when",
-        "stay_when",
-        "otherwise",
-        "name",
-        "sectors",
-        "exchange",
-        "csv",
-        "until",
-        "start",
-        "end",
-    }
     schema = load_schema(kind)
     Draft7Validator.check_schema(schema)
     assert schema["$schema"] == "http://json-schema.org/draft-07/schema#"
@@ -69,17 +70,24 @@ def test_every_field_is_described_with_an_example_and_a_default(kind: str) -> No
         assert len(field["description"]) > 8, path
         assert field["description"].endswith("."), path
         assert field["examples"], path
-        assert (
-            required or "default" in field or path.split(".")[-1] in optional_without_default or field.get("properties")
-        ), path
+        assert required or "default" in field or "x-default" in field, path
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_examples_and_defaults_fit_their_own_schema(kind: str) -> None:
-    for path, field, _ in fields(load_schema(kind)):
-        validator = Draft7Validator(field)
+    root = load_schema(kind)
+    for path, field, _ in fields(root):
+        validator = Draft7Validator({**field, "definitions": root.get("definitions", {})})
         for example in (*field["examples"], *([field["default"]] if "default" in field else [])):
             assert not [e.message for e in validator.iter_errors(example)], path
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_schemas_are_friendly_to_editors(kind: str) -> None:
+    """Draft-07, and `if / then` instead of `oneOf`, which hides the real mistake."""
+    text = json.dumps(load_schema(kind))
+    for word in ("oneOf", "anyOf", "unevaluatedProperties", "dependentRequired", "$defs", "prefixItems"):
+        assert f'"{word}"' not in text, word
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -111,8 +119,9 @@ def test_a_world_with_defaults_fits() -> None:
         ("bars: [15m, 15m]", ("Q0208", "15m", "`15m` is listed twice in `bars`")),
         ("description: 5", ("Q0203", "5", "`description` must be text, not the number `5`")),
         ("description: true", ("Q0203", "true", "`description` must be text, not the boolean `true`")),
-        ("regime: {source: ml}", ("Q0604", "ml", "`ml` is not available in this version")),
-        ("regime: {source: x}", ("Q0204", "x", "`source` must be `heuristic`")),
+        ("regime: {source: ml}", ("Q0202", "regime", "`model` is missing in `regime`")),
+        ("regime: {model: m}", ("Q0201", "model", "`model` cannot stand here")),
+        ("regime: {source: x}", ("Q0204", "x", "`source` must be one of `heuristic`, `ml` or `shadow`")),
         ("regime: {source: {a: 1}}", ("Q0203", "source", "`source` must be one word, not a map")),
         ("select: {only_when_flat: yes}", ("Q0203", "yes", "`only_when_flat` must be `true` or `false`, not text")),
         ("select: {cap: 1.5}", ("Q0205", "1.5", "`cap` must be at most 1")),
@@ -131,7 +140,7 @@ def test_a_world_with_defaults_fits() -> None:
             ("Q0201", "symbol_overrides", "unknown key `symbol_overrides` in `roc`"),
         ),
         ("parameters: {roc: {by_symbol: {SPY: [1]}}}", ("Q0203", "SPY", "`SPY` must be a map of keys, not a list")),
-        ("extends: other", ("Q0201", "extends", "unknown key `extends`")),
+        ("extends: [other]", ("Q0203", "extends", "`extends` must be text, not a list")),
         ("risk: {daily_loss: 2%}", ("Q0205", "2%", "`daily_loss` must be between -100% and 0%")),
     ],
 )

@@ -130,6 +130,12 @@ def test_what_fits(text: str) -> None:
         ("min(close, volume) > 0", "Q0401", "volume"),
         ("2 crosses above 1", "Q0401", "2 crosses above 1"),
         ("sqrt(close) > 1", "Q0401", "close"),
+        ("ret > 1% + 2", "Q0402", "2"),
+        ("sma(close, 1_000_000) > 0", "Q0205", "1_000_000"),
+        ("close[20_000] > 0", "Q0205", "close[20_000]"),
+        ("busy for 99999 bars", "Q0205", "99999"),
+        ("SPY.close > 5", "Q0501", "SPY.close"),
+        ("vix > 20", "Q0501", "vix"),
     ],
 )
 def test_what_does_not_fit(text: str, code: str, place: str) -> None:
@@ -139,6 +145,19 @@ def test_what_does_not_fit(text: str, code: str, place: str) -> None:
 def test_a_bare_number_against_a_ratio_offers_both_readings() -> None:
     (problem,) = condition("ret > 2")
     assert problem.help == "did you mean `2%` or `200%`?"
+
+
+@pytest.mark.parametrize("text", ["close > 1e400", "close > 1e99999999999", "close > 1e9999999999999999999999"])
+def test_a_number_that_no_float_holds_is_refused_and_not_infinite(text: str) -> None:
+    expr, (problem,) = parse_predicate(Scalar(text, Span(Source("w", text), 0, len(text)), tuple(range(len(text) + 1))))
+    assert expr is None
+    assert (problem.code, problem.span.text if problem.span else "") == ("Q0205", text.removeprefix("close > "))
+
+
+def test_names_with_a_dot_say_what_there_is() -> None:
+    assert condition("SPY.close > 5")[0].help.startswith("prices are those of the symbol itself: write `close`")
+    assert condition("vix > 20")[0].help == "did you mean `vix.close`?"
+    assert condition("close > open ?? true")[0].help.startswith("`??` binds tighter than comparisons")
 
 
 def test_both_sides_of_a_comparison_are_named() -> None:

@@ -79,7 +79,7 @@ def test_errors_of_all_files_in_one_run_sorted_by_file_and_place(tmp_path: Path)
     world(tmp_path, "a: [1\n", "c.yaml")
     result = call(str(tmp_path), "--format", "json")
     assert result.exit_code == 1
-    found = [(Path(r["file"]).name, r["line"], r["code"]) for r in json.loads(result.output)]
+    found = [(Path(r["file"]).name, r["line"], r["code"]) for r in json.loads(result.output)["diagnostics"]]
     assert found == [("a.yaml", 2, "Q0205"), ("b.yaml", 5, "Q0503"), ("b.yaml", 9, "Q0201"), ("c.yaml", 2, "Q0105")]
 
 
@@ -98,8 +98,12 @@ def test_exit_codes(tmp_path: Path) -> None:
     assert "ok  world us" in call(wide).output, "a warning does not hide what was validated"
 
 
-def test_json_is_a_list_also_when_all_is_well(tmp_path: Path) -> None:
-    assert json.loads(call(world(tmp_path), "--format", "json").output) == []
+def test_json_has_its_shape_also_when_all_is_well(tmp_path: Path) -> None:
+    assert json.loads(call(world(tmp_path), "--format", "json").output) == {
+        "version": 1,
+        "summary": {"errors": 0, "warnings": 0},
+        "diagnostics": [],
+    }
 
 
 @pytest.mark.parametrize(
@@ -133,7 +137,7 @@ def test_mistakes_in_a_qmtl_block_are_found_like_those_in_yaml(tmp_path: Path) -
         "  otherwise neutral { use roc_momentum; exposure 65 }\n  allow SPY: roc_momentum\n  allow ON: roc_momentum\n  churn_gard { min_target 3% }\n}\n"
     )
     result = call(world(tmp_path, text, "us.qmtl"), "--format", "json")
-    found = {(r["code"], r["line"]) for r in json.loads(result.output)}
+    found = {(r["code"], r["line"]) for r in json.loads(result.output)["diagnostics"]}
     assert found == {("Q0410", 4), ("Q0503", 5), ("Q0206", 7), ("Q0201", 10)}
 
 
@@ -214,9 +218,9 @@ def test_strategies_are_checked_whether_a_world_uses_them_or_not(root: Path, tmp
 def test_of_very_many_mistakes_a_terminal_shows_the_first(tmp_path: Path) -> None:
     path = world(tmp_path, "world: us\nuniverse: [" + ", ".join(str(i) for i in range(900)) + "]\n")
     lines = call(path).output.splitlines()
-    assert lines[-1].startswith("... and ")
-    assert lines[-1].endswith("errors")
-    assert len(json.loads(call(path, "--format", "json").output)) == 903
+    assert lines[-2] == "... and 703 more: 903 errors"
+    assert lines[-1].startswith("for more: qmtl explain ")
+    assert json.loads(call(path, "--format", "json").output)["summary"] == {"errors": 903, "warnings": 0}
 
 
 def test_colour_is_for_terminals_only(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ def test_a_symbol_without_a_sector_has_none_and_none_is_not_a_bucket(lab: Any) -
 def test_chains_and_labels(lab: Any) -> None:
     of = lab.frame(1, ("alpha", "beta"), chains=(("x", (1,), 0.4), ("y", (), 0.9)))
     assert of.uses.tolist() == [[False, False], [True, False]]
-    assert of.used.tolist() == [False, True]
+    assert of.used.tolist() == [[False], [True]]
     assert [strategy_label(of, n) for n in (0, 1, MIX, NOBODY, GONE)] == ["alpha", "beta", "@mix", "", "@gone"]
     assert generation_label(of, 0, 0) == of.program.generations[0][0]
     assert generation_label(of, GONE, 0) == ""

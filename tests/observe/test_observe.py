@@ -269,6 +269,19 @@ def test_vix_is_read_from_the_day_after(build: Any, generate: Callable[..., Any]
             assert value == closes[-1] / closes[-2] - 1
 
 
+def test_a_default_counts_before_a_series_ever_had_a_value(
+    build: Any, generate: Callable[..., Any], calendar: SessionCalendar
+) -> None:
+    """`vix.close ?? 15` is 15 as long as VIX has never come, daily and where a 15m value reads it."""
+    b = build(("A",))
+    daily = b.node("coalesce", b.bar("vix.close", "1d"), b.const(15.0))
+    read = b.node("add", b.node("mul", b.bar("close"), b.const(0.0)), daily)
+    observer = Observer(b.program(features=(("read", read),)), calendar, 0)
+    (first, *_) = generate("2025-10-01", "2025-10-01", 1).rows()
+    observer.feed(first)
+    assert observer.market(first.known_at, decision=True).features.tolist() == [[15.0]]
+
+
 def test_r22_rows_that_cannot_be_are_refused(gappy: Any, make_world: World, calendar: SessionCalendar) -> None:
     observer = Observer(make_world(gappy.symbols), calendar, 0)
     first, second = list(gappy.part(0, 2).rows())

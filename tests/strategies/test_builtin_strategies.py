@@ -7,14 +7,11 @@ the engine steps bar by bar. Signals must agree exactly, sizes and levels within
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 import talib
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from qmtl.dsl.compile import compile_world
 
@@ -260,13 +257,3 @@ def test_stop_and_take_are_where_the_rule_puts_them(name, program):
     assert lane.stop is not None
     assert lane.stop_is_level == (name == "atr_ratchet")
     assert (lane.take is not None) == (name in {"roc_momentum", "atr_ratchet", "ema_cross_atr"})
-
-
-@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(cut=st.integers(1000, 1400), scale=st.floats(0.2, 5))
-def test_a_value_is_the_same_whatever_bars_come_later(cut, scale, program, rows, observed, data, calendar, watch):
-    """R22, R27: bars after t, forming hours among them, cannot reach back: a wild future changes no value up to t."""
-    future = [replace(row, values=row.values * scale) for row in rows[cut : cut + 3]]  # noqa: PD011 - a BarRow
-    again = watch(program, rows[:cut] + future, data / "vix" / "vix_daily_cboe.csv", calendar)
-    for column in ("signal", "size", "stop", "take", "p"):
-        np.testing.assert_array_equal(getattr(again, column)[:cut], getattr(observed, column)[:cut], err_msg=column)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from qmtl.dsl.compile import compile_deployment, compile_world, validate
+from qmtl.dsl.documents import load_file
+from qmtl.dsl.schema import load_schema
 
 ROOT = Path(__file__).resolve().parents[2]
 YAML = sorted([*ROOT.glob("*.yaml"), *(ROOT / "worlds").rglob("*.yaml")])
@@ -38,8 +41,21 @@ strategy roc_momentum {
 def test_all_documents_are_valid_without_a_warning():
     found = validate([ROOT / "worlds", ROOT / "demo.yaml", ROOT / "prod.yaml"])
     assert found.diagnostics == ()
-    kinds = sorted(document.kind for document in found.documents)
-    assert kinds == ["allowlist", "deployment", "deployment", "exchange", "world", "world"]
+    kinds = Counter(document.kind for document in found.documents)
+    cases = kinds.pop("case")
+    assert cases > 0
+    assert kinds == {"allowlist": 1, "deployment": 2, "exchange": 1, "plan": 1, "world": 2}
+
+
+def test_the_world_in_blocks_shows_every_section_that_a_world_can_have():
+    (document,) = load_file(ROOT / "worlds" / "tail_hedge.qmtl").documents
+    schema = load_schema("world")["properties"]
+    written = {entry.key: entry.value for entry in document.tree}
+    assert set(schema) - set(written) == {"extends", "strategy_files"}
+    for section in ("freshness", "churn_guard", "position_policy", "risk", "orders"):
+        assert {entry.key for entry in written[section]} == set(schema[section]["properties"]), section
+    said = {entry.key for chain in written["chains"].items for entry in chain}
+    assert said == set(schema["chains"]["items"]["properties"])
 
 
 @pytest.mark.parametrize("path", YAML, ids=lambda path: path.name)

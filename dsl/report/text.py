@@ -1,34 +1,45 @@
-"""Diagnostics as people and programs read them.
+"""Diagnostics as people read them.
 
-In: sorted diagnostics. Out: text with the lines of the file and carets under the exact letters, or JSON with stable
-field names. Every character that came from a file is made harmless first.
+In: sorted diagnostics. Out: text with the lines of the file and carets under the exact letters. Every character that
+came from a file is made harmless first.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from .cells import harmless, width
-from .diagnostics import Diagnostic
-from .source import Source, Span
+from ..cells import harmless, width
+from ..diagnostics import Diagnostic
+from ..source import Source, Span
 
 #: lines wider than this are shown as a window around the place
 _WIDEST: Final = 160
 _BEFORE: Final = 60
+#: codes named in the last line
+_CODES: Final = 5
 _COLOURS: Final = {"error": "\x1b[1;31m", "warning": "\x1b[1;33m", "bold": "\x1b[1m", "blue": "\x1b[1;34m", "": ""}
 _OFF: Final = "\x1b[0m"
 
 
-def render_text(diagnostics: Iterable[Diagnostic], *, color: bool = False) -> str:
-    """All diagnostics, a blank line between them, and the summary line; "" when there are none."""
+def render_text(diagnostics: Iterable[Diagnostic], *, color: bool = False, most: int | None = None) -> str:
+    """All diagnostics (or the first `most`), a blank line between them, the summary, and where to read on; "" when there
+    are none."""
     listed = tuple(diagnostics)
     if not listed:
         return ""
-    parts = [_one(d, color) for d in listed]
-    return "\n\n".join((*parts, summary(listed))) + "\n"
+    shown = listed[:most]
+    left = len(listed) - len(shown)
+    total = f"... and {left:,} more: {summary(listed)}" if left else summary(listed)
+    return "\n\n".join((*(_one(d, color) for d in shown), f"{total}\n{read_on(shown)}")) + "\n"
+
+
+def read_on(diagnostics: Iterable[Diagnostic]) -> str:
+    """`for more: qmtl explain Q0201 Q0501`: the codes met, each once; of many the first few."""
+    codes = tuple(dict.fromkeys(d.code for d in diagnostics))
+    named = " ".join(codes[:_CODES])
+    return f"for more: qmtl explain {named}{' (and so on)' if len(codes) > _CODES else ''}"
 
 
 def summary(diagnostics: Iterable[Diagnostic]) -> str:
@@ -36,35 +47,6 @@ def summary(diagnostics: Iterable[Diagnostic]) -> str:
     listed = tuple(diagnostics)
     counts = ((sum(d.severity == kind for d in listed), kind) for kind in ("error", "warning"))
     return ", ".join(f"{n} {kind}{'s' * (n > 1)}" for n, kind in counts if n) or "no errors"
-
-
-def as_records(diagnostics: Iterable[Diagnostic]) -> list[dict[str, object]]:
-    """One JSON-ready object per diagnostic; lines and columns are 1-based, columns count characters, the end is exclusive."""
-    return [
-        {
-            **_place(d.span, d.file),
-            "code": d.code,
-            "severity": d.severity,
-            "message": d.message,
-            "label": d.label,
-            "help": d.help,
-            "labels": [{**_place(label.span, ""), "text": label.text} for label in d.labels],
-        }
-        for d in diagnostics
-    ]
-
-
-def render_json(diagnostics: Iterable[Diagnostic]) -> str:
-    """A JSON list, one object per diagnostic, in order."""
-    return json.dumps(as_records(diagnostics), indent=2, ensure_ascii=False) + "\n"
-
-
-def _place(span: Span | None, file: str) -> dict[str, object]:
-    if span is None:
-        return {"file": file, "line": None, "column": None, "end_line": None, "end_column": None}
-    line, column = span.source.position(span.start)
-    end_line, end_column = span.source.position(span.end)
-    return {"file": span.source.name, "line": line, "column": column, "end_line": end_line, "end_column": end_column}
 
 
 def _paint(text: str, colour: str, on: bool) -> str:

@@ -1,0 +1,1 @@
+"""One page per diagnostic code. `qmtl explain CODE` prints them; a test runs their examples."""

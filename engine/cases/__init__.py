@@ -1,0 +1,1 @@
+"""Runs case documents over the compiled graph."""

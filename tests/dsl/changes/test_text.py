@@ -1,0 +1,186 @@
+"""What people read: the text of typical edits of the shipped world, word by word, and its JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from qmtl.dsl.changes.change import Change, Difference
+from qmtl.dsl.changes.compare import differences
+from qmtl.dsl.changes.describe import NO_CHANGE, as_json, describe
+from qmtl.dsl.changes.side import Origin, read_side
+
+Golden = Callable[[str, str], None]
+WORLD = "worlds/us_core.yaml"
+DAY = "2026-06-01"
+CASES = """\
+case: churn guard
+world: us_core
+at: 2026-01-06T10:30-05:00
+bars: {SPY: 500}
+cases:
+  - name: a small drift stays inside the deadband
+    positions: {SPY: 14%}
+    expect: {orders: []}
+  - name: nothing
+    expect: {orders: []}
+"""
+EDITS: dict[str, list[tuple[str, str, str]]] = {
+    "thresholds": [
+        (WORLD, "p_trend_up >= 0.55 and p_trend_down < 0.40", "p_trend_up >= 0.60 and p_trend_down < 0.40"),
+        (WORLD, "p_chop >= 0.50", "p_chop >= 0.45 and p_high_vol < 0.50"),
+        (WORLD, "hysteresis: 0.07", "hysteresis: 0.05"),
+    ],
+    "pairs": [
+        (WORLD, "XLE:  [zscore_reversion, bear_probability]", "XLE:  []"),
+        (WORLD, "COST: [bb_rsi_reversion]", "COST: [bb_rsi_reversion, roc_momentum]"),
+        (WORLD, "TSLA: [roc_momentum, channel_breakout]", "TSLA: [channel_breakout]"),
+        ("worlds/allowlists/tail_hedge.yaml", 'until: "2026-12-31"', 'until: "2026-11-30"'),
+        ("worlds/allowlists/tail_hedge.yaml", "enabled: false", "enabled: true"),
+        ("worlds/allowlists/tail_hedge.yaml", "bear_probability, reason: utilities", "bear_probability, enabled: false, reason: utilities"),
+    ],
+    "parameters": [
+        (WORLD, "default: {fast: 10, slow: 40}", "default: {fast: 12, slow: 40}"),
+        (WORLD, "threshold: 1%}", "threshold: 2%}"),
+        (WORLD, "NVDA: {width: 3.5}", "NVDA: {}"),
+        ("strategies/bb_rsi_reversion.qmtl", "param width: num = 2 in", "param width: num = 2.5 in"),
+    ],
+    "caps_and_churn": [
+        (WORLD, "churn_guard: {min_target: 2.2%, deadband: 2%", "churn_guard: {min_target: 3%, deadband: 1.5%"),
+        (WORLD, "  max_sector: 20%\n", ""),
+        (WORLD, "max_symbol: 15%", "max_symbol: 12%"),
+        (WORLD, "max_total: 60%", "max_total: 50%"),
+        (WORLD, "open_delay: 15m", "open_delay: 30m"),
+        (WORLD, "capital: 60%", "capital: 50%"),
+        ("worlds/exchanges/alpaca_us_equity.yaml", "shorting: true", "shorting: false"),
+    ],
+    "chains": [
+        (WORLD, "name: neutral", "name: rest"),
+        (WORLD, "strategies: [roc_momentum, atr_ratchet, channel_breakout]", "strategies: [channel_breakout, atr_ratchet, ema_cross_atr]"),
+        (WORLD, "  - name: chop\n    when: p_chop >= 0.50\n    strategies: [zscore_reversion, bb_rsi_reversion]\n    exposure: 40%\n", ""),
+        (WORLD, "chains:\n", "chains:\n  - name: calm\n    when: p_chop >= 0.70\n    strategies: [zscore_reversion, bb_rsi_reversion]\n    exposure: 50%\n"),
+    ],
+    "guards": [
+        (WORLD, "when: vix.close > 20, on_missing: block", "when: vix.close > 25, on_missing: false"),
+        (WORLD, "entry_guards:\n", "entry_guards:\n  - {name: crash, block: entries, when: ret_8 < -4%, on_missing: block}\n"),
+    ],
+    "definitions": [
+        ("strategies/zscore_reversion.qmtl", "long  when z < -enter and calm", "long  when z < -enter and calm and mom15 > -5%"),
+        ("strategies/zscore_reversion.qmtl", "z      = zscore(close, window)", "z      = zscore(close, window) * 2"),
+        ("strategies/zscore_reversion.qmtl", "stop  2 * atr(14)@60m", "take  2 * atr(14)@60m"),
+        ("strategies/zscore_reversion.qmtl", "  param busy: num = 1.2 in 0.5..5\n", ""),
+        ("strategies/zscore_reversion.qmtl", "crowd < busy", "crowd < 1.2"),
+        ("strategies/features.qmtl", "value stdev(ret_1, 20)", "value stdev(ret_1, 26)"),
+        ("strategies/us_heuristic.qmtl", "regime us_heuristic {", "regime us_heuristic {\n  confidence 0.5\n"),
+    ],
+    "universe": [
+        (WORLD, "universe: [SPY, QQQ,", "universe: [DIA, SPY, QQQ,"),
+        (WORLD, "XLP, COST]", "XLP]"),
+        (WORLD, "XLP: staples, COST: staples", "XLP: consumer"),
+        (WORLD, "  COST: [bb_rsi_reversion]\n", "  DIA:  [roc_momentum]\n"),
+        (WORLD, "position_policy: {flat: 0.3%", "position_policy: {cutover: june, flat: 0.3%"),
+    ],
+    "documents": [
+        ("demo.yaml", "seed: 7", "seed: 11"),
+        ("demo.yaml", "clock: {kind: replay, interval: 60s", "clock: {kind: replay, interval: 5m"),
+        ("demo.yaml", "cash: 100_000 USD", "cash: 250_000 USD"),
+        ("prod.yaml", "description:", "description: more"),
+        ("worlds/plans/shift_to_tail.yaml", "after: {us_core: 50%, tail_hedge: 20%}", "after: {us_core: 45%, tail_hedge: 2000bps}"),
+        ("worlds/plans/shift_to_tail.yaml", "submit: false\n", ""),  # the default
+        ("worlds/plans/shift_to_tail.yaml", "run_id: shift-2026-01", "run_id: shift-2026-02"),
+        ("worlds/case.yaml", "positions: {SPY: 14%}", "positions: {SPY: 13%}"),
+        ("worlds/case.yaml", "  - name: nothing", "  - name: nothing at all"),
+    ],
+}  # fmt: skip
+
+
+@pytest.fixture
+def said(tmp_path: Path, root: Path) -> Callable[[list[tuple[str, str, str]]], tuple[Difference, ...]]:
+    """The differences that edits make, with places as a revision would have them."""
+    import shutil
+
+    def make(made: list[tuple[str, str, str]]) -> tuple[Difference, ...]:
+        sides = []
+        for label in ("before", "after"):
+            home = (tmp_path / label).resolve()
+            for name in ("worlds", "strategies"):
+                shutil.copytree(root / name, home / name, ignore=shutil.ignore_patterns("__pycache__", "cases"))
+            for name in ("demo.yaml", "prod.yaml"):
+                shutil.copy(root / name, home / name)
+            (home / "worlds/case.yaml").write_text(CASES)
+            for name, old, new in made if label == "after" else ():
+                text = (home / name).read_text()
+                assert old in text, old
+                (home / name).write_text(text.replace(old, new, 1))
+            paths = (home / "worlds", home / "demo.yaml", home / "prod.yaml")
+            side = read_side(paths, Origin(label, home, lack=True))
+            assert not side.broken, [d.message for d in side.diagnostics if d.severity == "error"]
+            sides.append(side)
+        return differences(sides[0], sides[1], DAY)
+
+    return make
+
+
+@pytest.mark.parametrize("name", EDITS)
+def test_the_text_of_an_edit(name: str, said: Any, golden: Golden) -> None:
+    golden(f"diff/{name}.txt", describe(said(EDITS[name])))
+
+
+def test_worlds_and_documents_that_come_and_go(tmp_path: Path, root: Path) -> None:
+    import shutil
+
+    home = tmp_path.resolve()
+    for name in ("worlds", "strategies"):
+        shutil.copytree(root / name, home / name, ignore=shutil.ignore_patterns("__pycache__", "cases"))
+    before = read_side((home / WORLD, home / "worlds/tail_hedge.qmtl"), Origin("a", home))
+    (home / "worlds/case.yaml").write_text(
+        "case: a rule\nworld: us_core\nat: 2026-01-06T15:30-05:00\nbars: {SPY: 500}\nexpect: {orders: []}\n"
+    )
+    after = read_side((home / WORLD, home / "worlds/case.yaml"), Origin("b", home))
+    assert not after.broken, [d.message for d in after.diagnostics]
+    text = describe(differences(before, after, DAY))
+    assert "- world tail_hedge: 2 symbols, 2 chains  a:worlds/tail_hedge.qmtl:3" in text
+    assert "GDX, XLU: the edit is refused while a position is held (the world is gone)" in text
+    assert "+ case a rule: 5 keys  b:worlds/case.yaml:1" in text
+
+
+def test_no_change_is_one_line_and_nothing_else(said: Any) -> None:
+    assert describe(said([])) == f"{NO_CHANGE}\n" == "no change in meaning\n"
+    assert json.loads(as_json(())) == {"changed": False, "documents": []}
+
+
+def test_json_has_paths_places_and_effects(said: Any) -> None:
+    found = json.loads(as_json(said(EDITS["pairs"])))
+    assert found["changed"]
+    documents = {one["name"]: one for one in found["documents"]}
+    assert set(documents) == {"us_core", "tail_hedge"}
+    assert documents["us_core"]["changes"][0] == {
+        "path": "allowlist.TSLA.roc_momentum",
+        "sign": "removed",
+        "what": "allowlist TSLA",
+        "before": "roc_momentum",
+        "after": "",
+        "before_at": "before:worlds/us_core.yaml:68",
+        "after_at": "",
+    }
+    labels = {(tuple(e["symbols"]), e["label"]) for e in documents["us_core"]["effects"]}
+    assert (("XLE",), "unwind_only/disabled_symbol") in labels
+
+
+def test_text_of_files_cannot_steer_a_terminal() -> None:
+    bad = "a\x1b[31mb"
+    text = describe([Difference("world", bad, (Change("p", "changed", bad, bad, bad, bad, bad),))])
+    assert "\x1b" not in text
+
+
+def test_colours_are_for_terminals_only() -> None:
+    one = Difference(
+        "world", "w", (Change("p", "removed", "p", "1", "", "f:1"), Change("q", "added", "q", "", "2", "", "f:2"))
+    )
+    assert "\x1b[31m  - p: 1" in describe([one], color=True)
+    assert "\x1b[32m  + q: 2" in describe([one], color=True)
+    assert "\x1b" not in describe([one])
