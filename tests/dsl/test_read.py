@@ -409,7 +409,7 @@ def test_flags_replace_paths_of_the_text(tmp_path: Path) -> None:
         (SHORT.replace("world: us", "world: eu").replace("SPY, QQQ, ON", "SPY, X"), "us.yaml, eu.yaml", "Q0702"),
         (SHORT.replace("world: us", "world: eu").replace("SPY, QQQ, ON", "X"), "us.yaml, eu.yaml", "Q0703"),
         (SHORT, "us.yaml, eu.yaml", "Q0209"),
-        ("exchange: x\n", "us.yaml, eu.yaml", "Q0207"),
+        ("exchange: x\n", "us.yaml, eu.yaml", "Q0701"),
         (SHORT, "us.yaml, none.yaml", "Q0704"),
     ],
 )

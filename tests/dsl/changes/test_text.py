@@ -143,7 +143,7 @@ def test_worlds_and_documents_that_come_and_go(tmp_path: Path, root: Path) -> No
     after = read_side((home / WORLD, home / "worlds/case.yaml"), Origin("b", home))
     assert not after.broken, [d.message for d in after.diagnostics]
     text = describe(differences(before, after, DAY))
-    assert "- world tail_hedge: 2 symbols, 2 chains  a:worlds/tail_hedge.qmtl:3" in text
+    assert "- world tail_hedge: 2 symbols, 3 chains  a:worlds/tail_hedge.qmtl:4" in text
     assert "GDX, XLU: the edit is refused while a position is held (the world is gone)" in text
     assert "+ case a rule: 5 keys  b:worlds/case.yaml:1" in text
 
