@@ -26,6 +26,8 @@ from .uses import free_names, in_reading_order, names_in
 
 #: features of a circle that are named
 _MOST_SHOWN: Final = 20
+#: what expressions read under these names, whatever is defined
+_TAKEN: Final = frozenset((*FIELDS, *REGIME))
 STYLES: Final = ("trend", "chop", "defensive")
 SCORES: Final = ("trend_up", "trend_down", "chop")
 _CONDITIONS: Final = frozenset({"long", "short", "exit long", "exit short"})
@@ -73,7 +75,7 @@ class Checks:
         return self._names
 
     def _unseen(self, name: str) -> Definition | None:
-        return None if name in self._features else self.library.get("feature", name)
+        return None if name in self._features or name in _TAKEN else self.library.get("feature", name)
 
     def _circle(self, circle: tuple[str, ...]) -> None:
         first = self.library.get("feature", circle[0])
@@ -96,7 +98,7 @@ class Checks:
 
     def definition(self, definition: Definition) -> None:
         """Checks one definition, once."""
-        if definition.kind == "feature":
+        if definition.kind == "feature" and definition.name.name not in _TAKEN:
             self.feature(definition.name.name)
         elif definition.name.name not in self._found:
             self._checked(definition)
@@ -121,7 +123,7 @@ class Checks:
         """The features that a definition reads itself."""
         if name not in self._reads:
             free = free_names(self.library.definitions[name])
-            self._reads[name] = tuple(inner for inner in free if self.library.get("feature", inner))
+            self._reads[name] = tuple(n for n in free if n not in _TAKEN and self.library.get("feature", n))
         return self._reads[name]
 
     def readable(self, names: Iterable[str]) -> bool:
@@ -184,14 +186,16 @@ def _scope(checks: Checks, names: dict[str, Type], *, regime: bool, later: Abstr
 def _check(checks: Checks, definition: Definition) -> Type:
     """Checks a definition; gives the type of a feature's value."""
     names = {param.name.name: _param(checks, param) for param in definition.params}
-    _names(checks, definition)
+    # a name that cannot be one has been told: what is read through it is no second mistake
+    names |= dict.fromkeys(_names(checks, definition), POISON)
     regime = definition.kind == "strategy"
     waiting = {let.name.name for let in definition.lets}
     for let in definition.lets:
         waiting.discard(let.name.name)
         scope = replace(_scope(checks, names, regime=regime, later=waiting), rate=let.rate or "15m")
         kind = infer(scope, let.value)
-        names[let.name.name] = replace(kind, literal=False)
+        if names.get(let.name.name) != POISON:
+            names[let.name.name] = replace(kind, literal=False)
     scope = _scope(checks, names, regime=regime)
     _complete(checks, definition)
     result = POISON
@@ -200,15 +204,20 @@ def _check(checks: Checks, definition: Definition) -> Type:
     return result
 
 
-def _names(checks: Checks, definition: Definition) -> None:
-    """Names of the definition, its params and lets: none with a meaning of its own, inner ones each once."""
+def _names(checks: Checks, definition: Definition) -> tuple[str, ...]:
+    """Names of the definition, its params and lets: none with a meaning of its own, inner ones each once. Gives those that
+    cannot be names."""
     _usable(checks, definition.name)
     first: dict[str, Name] = {}
+    wrong: list[str] = []
     for name in (*(p.name for p in definition.params), *(t.name for t in definition.lets)):
         taken = first.setdefault(name.name, name)
-        if _usable(checks, name) and taken is not name:
+        if not _usable(checks, name):
+            wrong.append(name.name)
+        elif taken is not name:
             labels = (Label(taken.span, "first here"),)
             checks.problems.append(problem("Q0507", f"`{name.name}` is defined twice", name.span, labels=labels))
+    return tuple(wrong)
 
 
 def _usable(checks: Checks, name: Name) -> bool:
@@ -217,11 +226,13 @@ def _usable(checks: Checks, name: Name) -> bool:
         what = "is a reserved word"
     elif "." in name.name:
         what = "holds a dot"
-    elif name.name in FIELDS or name.name in REGIME:
+    elif name.name in _TAKEN:
         what = "already has a meaning"
     else:
         return True
-    checks.problems.append(problem("Q0305", f"`{name.name}` {what} and cannot be a name", name.span))
+    message = f"`{name.name}` {what} and cannot be a name"
+    way_out = f"call it `my_{name.name.replace('.', '_')}` or, better, after what it is for"
+    checks.problems.append(problem("Q0305", message, name.span, help=way_out))
     return False
 
 

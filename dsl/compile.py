@@ -136,8 +136,20 @@ def _validation(paths: Iterable[str | Path], run: Run) -> Validation:
         more, well = _definitions(loaded, run)
         found.extend(told.fresh(more))
         checked.extend(well)
+    found.extend(told.fresh(_beside(run)))
     texts = [document.source for document in documents] + [d.span.source for x in loads for d in x.definitions]
     return Validation(silence(found, texts, run.today), tuple(checked))
+
+
+def _beside(run: Run) -> tuple[Diagnostic, ...]:
+    """Mistakes of the strategies, regimes and features that worlds could use and none does yet."""
+    found: list[Diagnostic] = []
+    for facts in run.facts.values():
+        found.extend(facts.library.diagnostics)
+        for definition in facts.library.definitions.values():
+            facts.checks.definition(definition)
+        found.extend(facts.checks.of(facts.library.definitions))
+    return in_order(found)
 
 
 def _definitions(loaded: Loaded, run: Run) -> tuple[tuple[Diagnostic, ...], tuple[Checked, ...]]:

@@ -117,6 +117,7 @@ def _code(wanted: Wanted, done: Sequence[Outcome], shares: Sequence[tuple[str, f
 
 def _write(path: str, text: str) -> None:
     try:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
         Path(path).write_text(text, encoding="utf-8")
     except OSError as error:
         raise click.UsageError(f"cannot write {path}: {(error.strerror or str(error)).lower()}") from error

@@ -158,3 +158,20 @@ def test_the_mistakes_of_the_tour_read_as_printed(checkout: Path) -> None:
     assert done.returncode == 1
     (shown,) = (s for s in snippets("text") if s.page == "README.md" and s.text.startswith("error["))
     assert shown.text.strip() in done.stdout + done.stderr
+
+
+def test_the_diff_of_the_tour_reads_as_printed(checkout: Path) -> None:
+    shutil.copytree(checkout / "worlds", checkout / "edited")
+    world = checkout / "edited" / "us_core.yaml"
+    world.write_text(world.read_text().replace("p_chop >= 0.50", "p_chop >= 0.60"))
+    done = subprocess.run(
+        [sys.executable, "-m", "qmtl", "diff", "worlds", "edited"],
+        cwd=checkout,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    (shown,) = (s for s in snippets("text") if s.page == "README.md" and s.text.startswith("world us_core"))
+    assert shown.text == done.stdout

@@ -167,4 +167,5 @@ def test_law_no_order_crosses_zero_or_exceeds_what_it_may(
             assert after * held >= 0
         else:
             assert held * order.signed >= 0
-            assert order.qty * order.mark <= Decimal(repr(power))
+            # marks and money are decimals of twelve digits: beyond those nothing is said
+            assert order.qty * order.mark <= Decimal(repr(power)) * (1 + Decimal("1e-11"))

@@ -63,7 +63,7 @@ LOUD = [
     (("strategies/us_heuristic.qmtl", "regime us_heuristic {", "regime us_heuristic {\n  confidence 0.5\n"),),
     (("strategies/atr_ratchet.qmtl", "style trend", "style chop"),),
     (("worlds/exchanges/alpaca_us_equity.yaml", "lot_size: 1", "lot_size: 10"),),
-    (("worlds/allowlists/tail_hedge.yaml", '"2026-12-31"', '"2026-11-30"'),),
+    (("worlds/allowlists/tail_hedge.yaml", '"2030-12-31"', '"2026-11-30"'),),
     (("worlds/allowlists/tail_hedge.yaml", "enabled: false", "enabled: true"),),
     (("worlds/tail_hedge.qmtl", "exposure 90%", "exposure 80%"),),
 ]

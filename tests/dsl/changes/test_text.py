@@ -39,7 +39,7 @@ EDITS: dict[str, list[tuple[str, str, str]]] = {
         (WORLD, "XLE:  [zscore_reversion, bear_probability]", "XLE:  []"),
         (WORLD, "COST: [bb_rsi_reversion]", "COST: [bb_rsi_reversion, roc_momentum]"),
         (WORLD, "TSLA: [roc_momentum, channel_breakout]", "TSLA: [channel_breakout]"),
-        ("worlds/allowlists/tail_hedge.yaml", 'until: "2026-12-31"', 'until: "2026-11-30"'),
+        ("worlds/allowlists/tail_hedge.yaml", 'until: "2030-12-31"', 'until: "2026-11-30"'),
         ("worlds/allowlists/tail_hedge.yaml", "enabled: false", "enabled: true"),
         ("worlds/allowlists/tail_hedge.yaml", "bear_probability, reason: utilities", "bear_probability, enabled: false, reason: utilities"),
     ],
