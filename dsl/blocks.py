@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from .buildblocks import needs_quotes
+from .deletions import EXTENDS, without_deletions
 from .diagnostics import Diagnostic, Label, problem
 from .schema import check
 from .schemashape import alternative, below, is_condition, is_list, resolved
@@ -98,7 +99,8 @@ def _other_mistakes(reading: _Reading, block: Block, tree: Map, kind: str) -> It
     """What the schema says about the rest of a broken block, less what follows from the statements left out."""
     places = (*block.broken, *(p.span for p in reading.problems if p.span is not None))
     incomplete = [_innermost(block, place) for place in places]
-    for found in check(tree, kind):
+    said = without_deletions(tree) if tree.entry(EXTENDS) else tree
+    for found in check(said, kind):
         span = found.span
         assert span is not None
         if any(place.start <= span.start and span.end <= place.end for place in places):

@@ -122,7 +122,7 @@ def _validation(paths: Iterable[str | Path], run: Run) -> Validation:
     documents = [document for loaded in loads for document in loaded.documents]
     found.extend(doubled(documents))
     if not found and not documents and not any(loaded.definitions for loaded in loads):
-        found.append(problem("Q0109", "no documents were found", None, file=", ".join(display(path) for path in files)))
+        found.extend(problem("Q0109", "no documents were found", None, file=display(path)) for path in files)
     broken = {d.span.source.name for d in found if d.span and d.severity == "error"}
     checked = []
     told = Told()

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from .breadth import names_held
 from .checks import Subject, check_world
 from .context import Context
-from .diagnostics import Diagnostic, has_errors, in_order, problem
+from .diagnostics import Diagnostic, Label, has_errors, in_order, problem
 from .documents import Document, without_cascades
 from .extends import any_foreign, extended, named_files, told_once
 from .hysteresis import loosen
@@ -143,6 +143,7 @@ def _compile(document: Document, run: Run) -> Compiled:
         problems += near.diagnostics
     problems += without_cascades(problems, read.diagnostics)
     state, wrong = _examined(read.world, facts)
+    wrong = tuple(_at_parameters(d, document.tree) for d in wrong)
     if has_errors(problems):  # what lowering cannot find at all has been named above, at its place
         wrong = tuple(d for d in wrong if d.span is not None)
     problems += without_cascades((d for d in problems if d.code != "Q0602"), wrong)
@@ -196,6 +197,18 @@ def _examined(world: World, facts: Facts) -> tuple[Lowerable | None, tuple[Diagn
         names = tuple(chain.strategies for chain in world.chains)
         world = replace(world, chains=(*world.chains, Chain("otherwise", None, None, names[-1] if names else (), 1.0)))
     return facts.examine(world)
+
+
+def _at_parameters(diagnostic: Diagnostic, tree: Map) -> Diagnostic:
+    """Too many sets of parameters are a mistake of the world that lists them, not of the strategy that has them."""
+    parameters = tree.get("parameters")
+    if diagnostic.code != "Q0605" or diagnostic.span is None or not isinstance(parameters, Map):
+        return diagnostic
+    own = parameters.get(diagnostic.span.text)
+    entry = own.entry("by_symbol") if isinstance(own, Map) else None
+    if entry is None:
+        return diagnostic
+    return replace(diagnostic, span=entry.key_span, labels=(Label(diagnostic.span, "declared here"),))
 
 
 def _less_hysteresis(problems: tuple[Diagnostic, ...], origins: Mapping[str, Span]) -> tuple[Diagnostic, ...]:
