@@ -71,6 +71,7 @@ def world(rng: Random, name: str, pool: list[str]) -> str:
     chains = [(kind, rng.sample(STYLES[kind], rng.randint(1, min(2, len(STYLES[kind]))))) for kind in kinds]
     used = list(dict.fromkeys(s for _, names in chains for s in names))
     conditions = _distinct(rng, kinds)
+    rows = _allowed(rng, universe, used)
     parts = [
         f"# {name}: generated; {len(universe)} symbols, {len(chains)} chains",
         "version: 1",
@@ -98,9 +99,9 @@ def world(rng: Random, name: str, pool: list[str]) -> str:
         f"    exposure: {rng.randint(30, 70)}%",
         f"hysteresis: {rng.randint(2, 10) / 100}",
         "",
-        *_allowlist(rng, universe, used),
+        *_allowlist(rows),
         "",
-        *_parameters(rng, universe, used),
+        *_parameters(rng, rows, used),
         "",
         *_guards(rng),
         *_limits(rng),
@@ -172,20 +173,25 @@ def _sectors(rng: Random, universe: list[str]) -> list[str]:
     return ["sectors:", *(f"  {row}" for row in named)] if rng.random() < 0.5 else [f"sectors: {{{', '.join(named)}}}"]
 
 
-def _allowlist(rng: Random, universe: list[str], used: list[str]) -> list[str]:
+def _allowed(rng: Random, universe: list[str], used: list[str]) -> dict[str, list[str]]:
     rows = {symbol: rng.sample(used, rng.randint(1, min(3, len(used)))) for symbol in universe}
     listed = {name for row in rows.values() for name in row}
     rows[universe[0]] += [name for name in used if name not in listed]
+    return rows
+
+
+def _allowlist(rows: dict[str, list[str]]) -> list[str]:
     return ["allowlist:", *(f"  {symbol}: [{', '.join(row)}]" for symbol, row in rows.items())]
 
 
-def _parameters(rng: Random, universe: list[str], used: list[str]) -> list[str]:
+def _parameters(rng: Random, rows: dict[str, list[str]], used: list[str]) -> list[str]:
     lines = ["parameters:"]
     for name in used:
+        symbols = [symbol for symbol, row in rows.items() if name in row]
         draw = PARAMETERS[name]
         lines.append(f"  {name}:")
         lines.append(f"    default: {{{', '.join(f'{k}: {f(rng)}' for k, f in draw.items())}}}")
-        picked = rng.sample(universe, rng.randint(0, 3))
+        picked = rng.sample(symbols, min(len(symbols), rng.randint(0, 3)))
         if picked:
             lines.append("    by_symbol:")
         for symbol in picked:

@@ -77,6 +77,20 @@ def block_to_tree(block: Block, schema: Mapping[str, Any]) -> tuple[str, Map, tu
 
     A block with statements that could not be read is only looked through for more mistakes of the same sort: it has no
     tree (an empty one), because its meaning would be that of another text."""
+    reading, tree = _read(block, schema)
+    kind = block.key.value
+    if block.broken:
+        return kind, Map((), block.span), (*reading.problems, *_other_mistakes(reading, block, tree, kind))
+    return kind, tree, tuple(reading.problems)
+
+
+def rest_of(block: Block, schema: Mapping[str, Any]) -> Map:
+    """What could be read of a block with broken statements. Its parts can be checked one by one; as a whole it means
+    nothing."""
+    return _read(block, schema)[1]
+
+
+def _read(block: Block, schema: Mapping[str, Any]) -> tuple[_Reading, Map]:
     reading = _Reading(schema)
     top = _Object(reading.resolved(schema))
     kind = block.key.value
@@ -89,10 +103,7 @@ def block_to_tree(block: Block, schema: Mapping[str, Any]) -> tuple[str, Map, tu
         reading.problems.append(problem("Q0304", message, block.when.span))
     top.entries[kind] = Entry(kind, block.key.span, _scalar(name))
     _fill(reading, top, block)
-    tree = _map(top, block.span)
-    if block.broken:
-        return kind, Map((), block.span), (*reading.problems, *_other_mistakes(reading, block, tree, kind))
-    return kind, tree, tuple(reading.problems)
+    return reading, _map(top, block.span)
 
 
 def _other_mistakes(reading: _Reading, block: Block, tree: Map, kind: str) -> Iterator[Diagnostic]:
@@ -257,7 +268,8 @@ def _refuse_twice(reading: _Reading, into: _Object, key: Text) -> None:
     before = into.entries.get(key.value)
     if before is not None:
         labels = (Label(before.key_span, "first here"),)
-        reading.problems.append(problem("Q0106", f"`{key.value}` stands twice", key.span, labels=labels))
+        written = key.span.text if key.span.text.isidentifier() else key.value  # `use`, not `strategies`
+        reading.problems.append(problem("Q0106", f"`{written}` stands twice", key.span, labels=labels))
 
 
 def _map(built: _Object, span: Span) -> Map:

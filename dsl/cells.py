@@ -13,6 +13,8 @@ import unicodedata
 from typing import Final
 
 _TAB: Final = "    "
+#: where names and paths are broken rather than elsewhere
+_JOINTS: Final = "/._:-"
 #: zero width joiner, variation selectors, skin tones
 _JOINING: Final = frozenset("\u200d\ufe0e\ufe0f\U0001f3fb\U0001f3fc\U0001f3fd\U0001f3fe\U0001f3ff")
 _NO_JOINER: Final = "\u200c"
@@ -53,3 +55,35 @@ def _cells(char: str) -> int:
     if any(ord(char) in block for block in _COMBINING_JAMO):
         return 0
     return 2 if unicodedata.east_asian_width(char) in ("W", "F") else 1
+
+
+def wrapped(text: str, most: int) -> list[str]:
+    """Lines of at most so many cells, broken after blanks; a word that is wider is broken inside, behind a joint when it has one. One empty line for ""."""
+    most = max(most, 2)
+    lines, line = [], ""
+    for rest in text.split(" "):
+        word = rest
+        joined = f"{line} {word}" if line else word
+        if width(joined) <= most:
+            line = joined
+            continue
+        if line:
+            lines.append(line)
+        while width(word) > most:
+            piece = fitting(word, most)
+            piece = piece[: max(map(piece.rfind, _JOINTS)) + 1] or piece
+            lines.append(piece)
+            word = word[len(piece) :]
+        line = word
+    return [*lines, line] if line or not lines else lines
+
+
+def fitting(text: str, most: int) -> str:
+    """As many of its first characters as fit into so many cells; at least one."""
+    taken = total = 0
+    for char in text:
+        total += width(char)
+        if total > most and taken:
+            break
+        taken += 1
+    return text[:taken]

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from .builtins import FIELDS, REGIME
+from .checks import check_definition
 from .diagnostics import Diagnostic, Label, in_order, problem
 from .infer import MOST_BARS, Scope, condition, infer
 from .lexing import RESERVED
@@ -92,6 +93,8 @@ class Checks:
         """Checks a definition with a list of its own for the mistakes: a feature is met in the middle of another."""
         outer, self.problems = self.problems, []
         kind = _check(self, definition)
+        if not self.problems and not _holed(definition):
+            self.problems.extend(check_definition(definition))
         self._found[definition.name.name] = self.problems
         self.problems = outer
         return kind

@@ -14,19 +14,30 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
+from .allowlists import allowlist_problems, strange_symbols
 from .checks.allow import silence
-from .checks.dead_rows import ended_rows
-from .compileworld import Compiled, Run, context_of, facts_at, library_of, world_notes, world_of
+from .checks.misnamed import misnamed
+from .compileworld import Compiled, Run, facts_at, mistakes_of_rest, world_notes, world_of
 from .deployments import CompiledDeployment, deployment_of, world_at
 from .diagnostics import Diagnostic, has_errors, in_order, problem
 from .documents import Document, Loaded, Told, doubled, find_files, without_cascades
-from .neighbours import Neighbours, load_once
-from .readallowlist import read_rows_of
+from .needs import Facts
+from .neighbours import load_once
 from .schema import check
-from .section import Findings
+from .strategyfiles import broken_names, not_found_once
 from .textfiles import display
+from .uses import free_names
 
-__all__ = ["Checked", "Compiled", "CompiledDeployment", "Validation", "compile_deployment", "compile_world", "validate"]
+__all__ = [
+    "Checked",
+    "Compiled",
+    "CompiledDeployment",
+    "Validation",
+    "compile_deployment",
+    "compile_world",
+    "problems_of",
+    "validate",
+]
 
 #: new objects between two looks for garbage, while a check runs
 _COLLECT_AFTER: Final = 100_000
@@ -93,7 +104,7 @@ def _settled(compiled: Compiled | CompiledDeployment, run: Run) -> tuple[Diagnos
     whether one silences nothing only `validate` can say, which sees all of a file."""
     every = (document.source for loaded in run.files.loaded.values() for document in loaded.documents)
     used = frozenset(compiled.files)
-    return silence(compiled.diagnostics, (s for s in every if s.path in used), run.today, unused=False)
+    return silence(not_found_once(compiled.diagnostics), (s for s in every if s.path in used), run.today, unused=False)
 
 
 def validate(paths: Iterable[str | Path], *, today: str = "") -> Validation:
@@ -115,12 +126,15 @@ def few_collections() -> Iterator[None]:
 
 
 def _validation(paths: Iterable[str | Path], run: Run) -> Validation:
-    files, problems = find_files(Path(path) for path in paths)
+    given = [Path(path) for path in paths]
+    files, problems = find_files(given)
+    named = {run.files.key(path) for path in given}
     found = list(problems)
     loads = [load_once(path, run.files) for path in files]
     found.extend(d for loaded in loads for d in loaded.diagnostics)
     documents = [document for loaded in loads for document in loaded.documents]
-    found.extend(doubled(documents))
+    twins = doubled(documents)
+    found.extend(twins)
     if not found and not documents and not any(loaded.definitions for loaded in loads):
         found.extend(problem("Q0109", "no documents were found", None, file=display(path)) for path in files)
     broken = {d.span.source.name for d in found if d.span and d.severity == "error"}
@@ -129,26 +143,41 @@ def _validation(paths: Iterable[str | Path], run: Run) -> Validation:
     told.tell(found)
     for document in documents:
         notes, more = _validated(document, run)
-        found.extend(told.fresh(more))
+        found.extend(told.fresh(_less_twins(more, twins)))
         if not has_errors(more) and document.source.name not in broken:
             checked.append(Checked(document.kind, document.name, document.source.name, notes))
+    for rest in (rest for loaded in loads for rest in loaded.rests if rest.kind == "world"):
+        found.extend(told.fresh(mistakes_of_rest(rest, run)))
+    places = {d.span for d in found}
+    found.extend(d for d in strange_symbols(documents, run) if d.span not in places)
+    beside = list(run.facts.values())
     for loaded in loads:
         more, well = _definitions(loaded, run)
         found.extend(told.fresh(more))
         checked.extend(well)
-    found.extend(told.fresh(_beside(run)))
+        if loaded.definitions and run.files.key(loaded.file) not in named:
+            beside.append(_facts_of(loaded, run))
+    found.extend(told.fresh(_beside(beside, run)))
     texts = [document.source for document in documents] + [d.span.source for x in loads for d in x.definitions]
-    return Validation(silence(found, texts, run.today), tuple(checked))
+    return Validation(silence(not_found_once(found), texts, run.today), tuple(checked))
 
 
-def _beside(run: Run) -> tuple[Diagnostic, ...]:
-    """Mistakes of the strategies, regimes and features that worlds could use and none does yet."""
+def _less_twins(problems: tuple[Diagnostic, ...], told: tuple[Diagnostic, ...]) -> tuple[Diagnostic, ...]:
+    """The mistakes less names that could mean two documents, where these have been told to have the same name."""
+    places = {d.span for d in told}
+    return tuple(d for d in problems if d.code != "Q0209" or not any(label.span in places for label in d.labels))
+
+
+def _beside(known: Iterable[Facts], run: Run) -> tuple[Diagnostic, ...]:
+    """Mistakes of the strategies, regimes and features that worlds could use and none does yet. Those beside a file of
+    definitions that was named by itself are nobody's business."""
     found: list[Diagnostic] = []
-    for facts in run.facts.values():
+    for facts in {id(facts): facts for facts in known}.values():
         found.extend(facts.library.diagnostics)
         for definition in facts.library.definitions.values():
             facts.checks.definition(definition)
         found.extend(facts.checks.of(facts.library.definitions))
+        found.extend(misnamed(facts.library, run.worlds.values()))
     return in_order(found)
 
 
@@ -156,16 +185,38 @@ def _definitions(loaded: Loaded, run: Run) -> tuple[tuple[Diagnostic, ...], tupl
     """Checks the strategies, regimes and features of a file, whether a world uses them or not."""
     if not loaded.definitions:
         return (), ()
-    facts = facts_at(loaded.file.parent, (loaded.file.name,), run)
+    facts = _facts_of(loaded, run)
     for definition in loaded.definitions:
         facts.checks.definition(definition)
     own = facts.checks.of(definition.name.name for definition in loaded.definitions)
     name = loaded.definitions[0].name.span.source.name
     doubled_here = [d for d in facts.library.diagnostics if d.code == "Q0507" and d.span and d.span.source.name == name]
-    problems = (*own, *doubled_here)
+    problems = (*own, *doubled_here, *_read_from(loaded, facts))
     if has_errors((*loaded.diagnostics, *problems)):
         return problems, ()
     return problems, tuple(Checked(d.kind, d.name.name, d.name.span.source.name) for d in loaded.definitions)
+
+
+def problems_of(document: Document, *, today: str = "") -> tuple[Diagnostic, ...]:
+    """What is found about one document and what it names, allowed by a comment or not."""
+    return in_order(_validated(document, _run(today, programs=False))[1])
+
+
+def _facts_of(loaded: Loaded, run: Run) -> Facts:
+    return facts_at(loaded.file.parent, (loaded.file.name,), run)
+
+
+def _read_from(loaded: Loaded, facts: Facts) -> Iterator[Diagnostic]:
+    """Mistakes of the text of other files from which these definitions read features."""
+    definitions = facts.library.definitions
+    behind = set(facts.checks.behind(definition.name.name for definition in loaded.definitions))
+    read = {definitions[name].name.span.source for name in behind if name in definitions}
+    free = {name for definition in loaded.definitions for name in free_names(definition)}
+    for wrong in facts.library.diagnostics:
+        if wrong.span is None or wrong.code == "Q0507":
+            continue
+        if wrong.span.source in read or free & broken_names((wrong,)):
+            yield wrong
 
 
 def _validated(document: Document, run: Run) -> tuple[tuple[str, ...], tuple[Diagnostic, ...]]:
@@ -186,14 +237,5 @@ def _validated(document: Document, run: Run) -> tuple[tuple[str, ...], tuple[Dia
         return (), about(document, run).diagnostics
     problems = check(document.tree, document.kind)
     if document.kind == "allowlist":
-        problems += without_cascades(problems, _allowlist_problems(document, run))
+        problems += without_cascades(problems, allowlist_problems(document, run))
     return (), problems
-
-
-def _allowlist_problems(document: Document, run: Run) -> tuple[Diagnostic, ...]:
-    library = library_of(document, run)
-    context = context_of(document, library, Neighbours({}))
-    found = Findings()
-    rows = read_rows_of(document, found, context)
-    found.problems.extend(ended_rows(rows, found.origins, run.today))
-    return (*library.diagnostics, *found.problems, *found.unknown_names({"strategy": context.names("strategy")}))

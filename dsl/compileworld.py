@@ -13,23 +13,27 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .breadth import names_held
+from .brokendocuments import broken_documents
 from .checks import Subject, check_world
 from .context import Context
 from .diagnostics import Diagnostic, Label, has_errors, in_order, problem
 from .documents import Document, without_cascades
-from .extends import any_foreign, extended, named_files, told_once
+from .extends import extended, named_files
 from .hysteresis import loosen
+from .inherited import Heir, Place, settled, written_out
 from .library import Library, load_library
 from .lowerable import Lowerable
 from .model import Chain, World
-from .nearby import named_near
+from .nearby import doubtful, named_near
 from .needs import NOTHING, Facts, Needs
 from .neighbours import Files, Neighbours
 from .parser import parse_predicate
 from .read import WorldRead, read_world
+from .readchains import predicate, read_strategies
 from .schema import check
+from .section import Findings, Section
 from .source import Span
-from .strategyfiles import broken_names, library_paths
+from .strategyfiles import broken_names, library_paths, where_looked
 from .tree import Map, Scalar
 
 if TYPE_CHECKING:
@@ -39,8 +43,8 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class Compiled:
     """One world. `program` and `world` are None when there are errors (`program` also in a run that makes none); `needs` is
-    what it needs of its feed; `origins` maps dotted paths to places; `files` are all that were read for it (a runtime
-    watches them)."""
+    what it needs of its feed; `moved` are mistakes of inherited text, told elsewhere than they stand; `origins`
+    maps dotted paths to places; `files` are all that were read for it (a runtime watches them)."""
 
     name: str
     file: str
@@ -51,6 +55,7 @@ class Compiled:
     origins: Mapping[str, Span]
     library: Library | None = None
     needs: Needs = NOTHING
+    moved: Mapping[Place, Diagnostic] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -84,11 +89,15 @@ def _inheriting(document: Document, run: Run) -> Compiled:
     if not world.bases:
         return compiled
     problems = (*line.problems, *without_cascades(line.problems, compiled.diagnostics))
-    if any_foreign(world, problems):
-        problems = told_once(world, problems, world_of(world.bases[0], run).diagnostics)
+    heir = Heir(world, document.tree)
+    problems = written_out(heir, problems)
+    moved: Mapping[Place, Diagnostic] = {}
+    if any(heir.inherits(d.span) for d in problems):
+        base = world_of(world.bases[0], run)
+        problems, moved = settled(heir, problems, {(d.code, d.span): d for d in base.diagnostics} | dict(base.moved))
     if has_errors(problems):
         compiled = replace(compiled, program=None, world=None)
-    return replace(compiled, diagnostics=in_order(problems))
+    return replace(compiled, diagnostics=in_order(problems), moved=moved)
 
 
 def facts_of(document: Document, run: Run) -> Facts:
@@ -125,6 +134,8 @@ def context_of(document: Document, library: Library, near: Neighbours) -> Contex
         parse=parse_predicate,
         loosen=loosen,
         broken=broken_names(library.diagnostics),
+        nowhere=lambda: where_looked(document.folder, library.files),
+        broken_document=lambda kind, name: broken_documents(kind, name, near),
     )
 
 
@@ -132,10 +143,12 @@ def _compile(document: Document, run: Run) -> Compiled:
     facts = facts_of(document, run)
     library = facts.library
     near = named_near(document, run.files)
-    used = _used(document, near)
+    named = tuple(_named(document))
+    used = tuple(near.documents[key] for key, _ in named if key in near.documents)
     problems = (
         *library.diagnostics,
         *check(document.tree, "world"),
+        *(d for key, said in named for d in doubtful(key, said, near)),
         *(d for other in used for d in check(other.tree, other.kind)),
     )
     read = read_world(document, context_of(document, library, near))
@@ -169,19 +182,36 @@ def _compile(document: Document, run: Run) -> Compiled:
     )
 
 
+def mistakes_of_rest(document: Document, run: Run) -> tuple[Diagnostic, ...]:
+    """What is wrong inside the parts that could be read of a world with syntax errors: each condition and each list of
+    strategies by itself, nothing that other parts could explain."""
+    facts = facts_of(document, run)
+    context = context_of(document, facts.library, Neighbours({}))
+    found = Findings()
+    root = Section(document.tree, "", found)
+    chains = root.sections("chains")
+    asked = [(chain, key) for chain in chains for key in ("when", "stay_when")]
+    asked += [(guard, "when") for guard in root.sections("entry_guards")]
+    conditions = [predicate(section, key, context) for section, key in asked]
+    for chain in chains:
+        read_strategies(chain.words("strategies"), found, context)
+    wrong = (d for condition in conditions if condition is not None for d in facts.checks.wrong_in(condition))
+    unknown = found.unknown_names({"strategy": context.names("strategy")}, context.nowhere)
+    return in_order((*found.problems, *unknown, *wrong))
+
+
 def _program(state: Lowerable) -> Program:
     from .lower import program_of  # a check makes no program, and starts faster without what makes them
 
     return program_of(state)
 
 
-def _used(document: Document, near: Neighbours) -> tuple[Document, ...]:
-    """The documents this world names."""
+def _named(document: Document) -> Iterable[tuple[tuple[str, str], Span]]:
+    """Kind and name of the documents this world names, and where."""
     named = [(kind, document.tree.get(kind)) for kind in ("exchange", "allowlist")]
     regime = document.tree.get("regime")
     named += [("model", regime.get("model"))] if isinstance(regime, Map) else []
-    keys = [(kind, str(node.value)) for kind, node in named if isinstance(node, Scalar)]
-    return tuple(near.documents[key] for key in keys if key in near.documents)
+    return (((kind, str(node.value)), node.span) for kind, node in named if isinstance(node, Scalar))
 
 
 def _files(documents: Iterable[Document], library: Library, read: WorldRead) -> tuple[Path, ...]:
@@ -254,7 +284,7 @@ def _too_wide(document: Document, world: World) -> Iterable[Diagnostic]:
     most = max(names_held(world.settings, chain.widest) for chain in world.chains)
     size = len(world.settings.universe)
     entry = document.tree.entry("universe")
-    if most >= size or entry is None:
+    if most >= size or most <= 0 or entry is None:  # that nothing is ever traded is Q0619's or Q0620's
         return
     message = f"the universe has {size} symbols, but the caps let this world hold {most} at once"
     help_text = (

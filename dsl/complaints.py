@@ -16,6 +16,7 @@ from .diagnostics import Diagnostic, Label, problem
 from .lexing import DEFINITIONS, DOCUMENTS, HEADS, RESERVED
 from .recovery import Failure
 from .similar import nearest
+from .slips import QUOTES, side_by_side, usual_slip
 from .source import Span
 
 Place = Callable[[int, int], Span]
@@ -34,33 +35,67 @@ _HELP: Final = {
 _RULES: Final = frozenset({"LONG", "SHORT", "EXIT", "SIZE", "STOP", "TAKE", "SCORE", "HIGH_VOL", "CONFIDENCE", "VALUE"})
 _OPERATORS: Final = frozenset({"PLUS", "STAR", "COMPARE", "AND"})
 _GLUED: Final = re.compile(r"[^\s,;{}\[\]\"#]+")
+_DIGITS_DOT_LETTERS: Final = re.compile(r"[0-9][0-9A-Za-z-]*(\.[0-9A-Za-z-]*[A-Za-z][0-9A-Za-z-]*)+")
 
 
 def bad_characters(tokens: Iterable[Token], place: Place) -> list[Diagnostic]:
-    """One diagnostic for each run of characters that the language does not have."""
+    """One diagnostic for each run of characters that the language does not have, and for each text in other quotes."""
     problems: list[Diagnostic] = []
     end = -1
-    for token in tokens:
-        start, end_before, end = token.start_pos or 0, end, token.end_pos or 0
-        if start == end_before:
+    tokens = tuple(tokens)
+    for index, token in enumerate(tokens):
+        start, end_before, end = token.start_pos or 0, end, max(end, token.end_pos or 0)
+        if start <= end_before:
             continue
         span = place(start, end)
-        if token.type == "UNCLOSED":
+        closing = _closing(tokens, index, span) if str(token) in QUOTES else None
+        if closing is not None:
+            end = closing.end_pos or 0
+            inner = span.source.text[span.start + 1 : place(start, end).end - 1]
+            problems.append(
+                problem("Q0302", "texts stand in plain double quotes", place(start, end), help=f'write "{inner}"')
+            )
+        elif token.type == "UNCLOSED":
             problems.append(
                 problem("Q0302", "this text is not closed", span, help='add the second `"` on the same line')
             )
         else:
             shown = str(token) if token.isprintable() else f"U+{ord(token):04X}"
             message = f"`{shown}` is not part of the language"
-            problems.append(problem("Q0302", message, span, help=_HELP.get(str(token), "")))
+            way_out = _symbol_in_quotes(span) if str(token) == "." else ""
+            problems.append(problem("Q0302", message, span, help=way_out or _HELP.get(str(token), "")))
     return problems
+
+
+def _closing(tokens: tuple[Token, ...], index: int, span: Span) -> Token | None:
+    """The quote that closes a text in quotes that the language does not have, on the same line."""
+    line_end = span.source.text.find("\n", span.start)
+    for token in tokens[index + 1 :]:
+        if 0 <= line_end <= span.start + (token.start_pos or 0) - (tokens[index].start_pos or 0):
+            return None
+        if str(token) in QUOTES:
+            return token
+    return None
+
+
+def _symbol_in_quotes(dot: Span) -> str:
+    """Symbols such as 8306.T begin with a number, which a dot and a letter never follow."""
+    text = dot.source.text
+    line = text.rfind("\n", 0, dot.start) + 1
+    whole = next((m[0] for m in _GLUED.finditer(text, line) if m.start() <= dot.start < m.end()), "").rstrip(":")
+    return f'put it in quotes: "{whole}"' if _DIGITS_DOT_LETTERS.fullmatch(whole) else ""
 
 
 def complain(failure: Failure, place: Place) -> Diagnostic:
     """The diagnostic of one broken statement."""
     token = failure.tokens[failure.at]
     span = place(token.start_pos or 0, token.end_pos or 0)
-    special = _brace(failure, token, place) or _reserved(failure, token, span) or _head(failure, token, place)
+    special = (
+        usual_slip(failure, place)
+        or _brace(failure, token, place)
+        or _reserved(failure, token, span)
+        or _head(failure, token, place)
+    )
     if special is not None:
         return special
     expected, found = _expected(failure), _found(token, span)
@@ -172,7 +207,7 @@ def _help(failure: Failure, token: Token, span: Span) -> str:
     if before.type == "LSQB" and token.type == "MINUS":
         return "history is counted backwards without a sign: `close[1]` is the bar before"
     if failure.inside in {"block", "file"} and not _looks_computed(failure):
-        return _quotes(failure, span)
+        return _quotes(failure, span) or (side_by_side(failure) if failure.inside == "block" else "")
     if failure.tokens[0].type in _RULES | {"NAME"} and token.type in {"NUMBER", "NAME"} and "_SEP" in failure.accepts:
         return "values never stand side by side; one statement per line"
     return ""

@@ -16,13 +16,15 @@ from .syntax import Definition, Expr
 from .tree import Scalar
 
 Parse = Callable[[Scalar], tuple[Expr | None, tuple[Diagnostic, ...]]]
+Broken = Callable[[str, str], tuple[Diagnostic, ...]]
 Loosen = Callable[[Expr, Callable[[str], float]], Expr | Diagnostic]
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
     """`folder` is the one that paths of the document are relative to; `documents` are those near it, by kind and name;
-    `broken` names definitions that exist but could not be read (they are not unknown)."""
+    `broken` names definitions that exist but could not be read, `broken_document` gives the mistakes of a document that does
+    (they are not unknown); `nowhere` says where definitions are looked for when none was found."""
 
     folder: Path
     definitions: Mapping[str, Definition]
@@ -30,6 +32,8 @@ class Context:
     parse: Parse
     loosen: Loosen
     broken: frozenset[str] = frozenset()
+    nowhere: Callable[[], str] = str
+    broken_document: Broken = lambda _kind, _name: ()
 
     def names(self, kind: str) -> list[str]:
         """Names of the definitions of a kind: strategy, regime or feature."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -103,10 +104,10 @@ def _needs(worlds: list[tuple[Scalar, Compiled]]) -> Iterable[Need]:
 
 
 def _together(worlds: list[tuple[Scalar, Compiled]]) -> Iterable[Diagnostic]:
-    """Symbols in two worlds, two worlds of one name, and shares that add up to more than everything."""
+    """Symbols in two worlds and two worlds of one name; shares are added up only where each world counts once."""
     owner: dict[str, tuple[str, Span]] = {}
     names: dict[str, Span] = {}
-    shares = 0.0
+    apart: list[tuple[Scalar, Compiled, Settings]] = []
     first: Settings | None = None
     for item, compiled in worlds:
         if compiled.world is None:
@@ -129,14 +130,27 @@ def _together(worlds: list[tuple[Scalar, Compiled]]) -> Iterable[Diagnostic]:
         owner |= {symbol: (settings.world, item.span) for symbol in settings.universe if symbol not in owner}
         first = first or settings
         yield from _one_venue(first, settings, item.span)
-        shares += 0.0 if shared else settings.capital
-        if shares > _ALL >= shares - settings.capital:
-            yield problem(
-                "Q0703",
-                f"the worlds together ask for {shares:.0%} of the account",
-                item.span,
-                help="lower `capital` in one of them",
-            )
+        if not shared:
+            apart.append((item, compiled, settings))
+    yield from _too_much(apart)
+
+
+def _too_much(worlds: list[tuple[Scalar, Compiled, Settings]]) -> Iterable[Diagnostic]:
+    """Shares of the account that add up to more than all of it: told once, at the first world for which nothing is left."""
+    shares = list(accumulate(settings.capital for *_, settings in worlds))
+    over = next((index for index, share in enumerate(shares) if share > _ALL), None)
+    if over is None:
+        return
+    place = worlds[over][0].span
+    shown = [
+        Label(compiled.origins.get("capital", item.span), f"`{settings.world}` asks for {settings.capital:.0%}")
+        for item, compiled, settings in worlds
+    ]
+    message = f"the worlds together ask for {shares[-1]:.0%} of the account"
+    help_text = "lower `capital` in one of them (a world that does not say it takes 100%)"
+    label = next((each.text for each in shown if each.span == place), "")
+    labels = tuple(each for each in shown if each.span != place)
+    yield problem("Q0703", message, place, label=label, labels=labels, help=help_text)
 
 
 def _one_venue(first: Settings, other: Settings, span: Span) -> Iterable[Diagnostic]:

@@ -81,6 +81,13 @@ CODES: Final[dict[str, tuple[Severity, str]]] = {
     "Q0616": ("warning", "no symbol allows this strategy"),
     "Q0617": ("error", "this regime source cannot be used yet"),
     "Q0618": ("warning", "a condition is always the same"),
+    "Q0619": ("error", "settings under which nothing is ever traded"),
+    "Q0620": ("warning", "a share of 0% keeps the world from every position"),
+    "Q0621": ("warning", "loss limits that cannot be meant"),
+    "Q0622": ("warning", "a rule can never be true"),
+    "Q0623": ("warning", "a size, a stop or a threshold of the wrong kind"),
+    "Q0624": ("warning", "a sector of one symbol is called nearly like another"),
+    "Q0625": ("warning", "a feature replaces one that others read"),
     "Q0701": ("error", "a world of the deployment is not valid"),
     "Q0702": ("error", "two worlds trade the same symbol"),
     "Q0703": ("error", "the worlds ask for more than the account's capital"),
@@ -95,6 +102,7 @@ CODES: Final[dict[str, tuple[Severity, str]]] = {
     "Q0807": ("error", "a case contradicts itself"),
     "Q0808": ("error", "a case expects nothing"),
     "Q0809": ("error", "the outputs of a model do not fit"),
+    "Q0810": ("warning", "a signal that the world can never use"),
 }
 
 

@@ -48,12 +48,14 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What one file held; `definitions` are strategies, regimes and features that stood beside its documents."""
+    """What one file held; `definitions` are strategies, regimes and features that stood beside its documents. `rests` are
+    what could be read of blocks with syntax errors: nobody uses them, but their parts can be checked."""
 
     file: Path
     documents: tuple[Document, ...]
     diagnostics: tuple[Diagnostic, ...]
     definitions: tuple[Definition, ...] = ()
+    rests: tuple[Document, ...] = ()
 
 
 def folder_of(span: Span, document_folder: Path) -> Path:
@@ -68,7 +70,9 @@ def find_files(paths: Iterable[Path]) -> tuple[tuple[Path, ...], tuple[Diagnosti
     for path in paths:
         if os.path.isdir(path):  # noqa: PTH112 - false, not an exception, for names that no system takes
             inside = list(below(path, ENDINGS))
-            if not inside:
+            shouted = list(below(path, tuple(ending.upper() for ending in ENDINGS)))
+            problems.extend(_not_read(file) for file in shouted)
+            if not inside and not shouted:
                 problems.append(
                     problem(
                         "Q0109",
@@ -82,6 +86,12 @@ def find_files(paths: Iterable[Path]) -> tuple[tuple[Path, ...], tuple[Diagnosti
         for file in inside:
             found.setdefault(os.path.realpath(file), file)
     return tuple(found.values()), tuple(problems)
+
+
+def _not_read(file: Path) -> Diagnostic:
+    """A document that would silently be left out."""
+    message = "the file cannot be read: its ending must be in lower case"
+    return problem("Q0101", message, None, file=display(file), help=f"rename it to `{file.stem}{file.suffix.lower()}`")
 
 
 def load_file(path: Path) -> Loaded:
@@ -116,11 +126,11 @@ def _yaml_document(source: Source) -> tuple[Document | None, tuple[Diagnostic, .
 
 
 def _block_file(path: Path, source: Source) -> Loaded:
-    from .blocks import block_to_tree
+    from .blocks import block_to_tree, rest_of
     from .parser import parse_file
 
     definitions, blocks, problems = parse_file(source)
-    documents, found = [], list(problems)
+    documents, rests, found = [], [], list(problems)
     for block in blocks:
         word = block.key.value
         if word in KINDS:
@@ -129,7 +139,10 @@ def _block_file(path: Path, source: Source) -> Loaded:
             entry = tree.entry(kind)
             if entry and isinstance(entry.value, Scalar):
                 documents.append(Document(kind, str(entry.value.value), tree, source, entry.key_span))
-    return Loaded(path, tuple(documents), tuple(found), definitions)
+            elif block.broken:
+                name = block.name.value if block.name else ""
+                rests.append(Document(word, name, rest_of(block, load_schema(word)), source, block.key.span))
+    return Loaded(path, tuple(documents), tuple(found), definitions, tuple(rests))
 
 
 def identify(tree: Map, source: Source) -> tuple[Document | None, tuple[Diagnostic, ...]]:

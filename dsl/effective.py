@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
+from datetime import date, timedelta
 from typing import Any, Final
 
 from .compileworld import Compiled
@@ -19,6 +20,8 @@ from .syntax import Definition, Param
 from .units import spell_duration, spell_ratio
 
 DEFAULT: Final = "default"
+#: the rules themselves stand in the rows behind it
+NO_EXCHANGE: Final = "none: no document is named, so the defaults below count"
 SECTIONS: Final = ("freshness", "regime", "select", "churn_guard", "position_policy", "risk", "orders", "exchange")
 
 
@@ -68,11 +71,20 @@ class ParameterRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Ended:
+    """A strategy whose row holds no more, and the first day without it."""
+
+    strategy: str
+    since: str
+
+
+@dataclass(frozen=True, slots=True)
 class AllowedRow:
-    """A symbol and the strategies it allows; `strategies` None means all."""
+    """A symbol and the strategies it allows today; `strategies` None means all. `over` are rows whose last day is behind."""
 
     symbol: str
     strategies: tuple[str, ...] | None
+    over: tuple[Ended, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +100,11 @@ class Effective:
     allowed: tuple[AllowedRow, ...]
 
 
-def effective(compiled: Compiled, symbol: str | None = None, strategy: str | None = None) -> Effective:
-    """The effective values of a world, for one symbol or one strategy where these are given."""
+def effective(
+    compiled: Compiled, symbol: str | None = None, strategy: str | None = None, *, today: str = ""
+) -> Effective:
+    """The effective values of a world, for one symbol or one strategy where these are given; `today` is an ISO date, the
+    user's own day when it is not given."""
     world = compiled.world
     assert world is not None, "only a world without errors has effective values"
     symbols = (symbol,) if symbol else world.settings.universe
@@ -100,7 +115,11 @@ def effective(compiled: Compiled, symbol: str | None = None, strategy: str | Non
         chains=tuple(c for c in _chains(world, compiled.origins, symbols) if strategy is None or _names(c, strategy)),
         guards=tuple(_guards(world, compiled.origins)),
         parameters=tuple(r for r in _parameters(compiled, world, symbols) if strategy in (None, r.strategy)),
-        allowed=tuple(_allowed(world, symbols, strategy)),
+        allowed=tuple(
+            row
+            for row in _allowed(world, symbols, today or date.today().isoformat())  # noqa: DTZ011 - the user's own day
+            if strategy is None or _allows(row, strategy)
+        ),
     )
 
 
@@ -137,7 +156,10 @@ def _section(section: str, value: Any, origins: Mapping[str, Span]) -> Iterator[
     for field in fields(value):
         path = "exchange" if (section, field.name) == ("exchange", "name") else f"{section}.{field.name}"
         unit = units.get(field.name, {}).get("x-unit", "")
-        yield Value(path, _text(getattr(value, field.name), unit), where(origins.get(path)))
+        text = _text(getattr(value, field.name), unit)
+        if path == "exchange" and path not in origins:
+            text = NO_EXCHANGE  # the policy has a name of its own then, which no world can write
+        yield Value(path, text, where(origins.get(path)))
 
 
 def _text(value: Any, unit: str = "") -> str:
@@ -226,11 +248,21 @@ def _parameter_text(value: float, param: Param) -> str:
     return spell_duration(value) if param.type.name == "duration" else f"{value:g}"
 
 
-def _allowed(world: World, symbols: tuple[str, ...], strategy: str | None) -> Iterator[AllowedRow]:
+def _allowed(world: World, symbols: tuple[str, ...], today: str) -> Iterator[AllowedRow]:
     for symbol in symbols:
         if world.allowlist is None:
             yield AllowedRow(symbol, None)
             continue
-        names = tuple(row.strategy for row in world.allowlist if row.symbol == symbol and row.enabled)
-        if strategy is None or strategy in names:
-            yield AllowedRow(symbol, names)
+        rows = [row for row in world.allowlist if row.symbol == symbol and row.enabled]
+        ended = [row for row in rows if row.until and row.until < today]
+        names = tuple(row.strategy for row in rows if row not in ended)
+        yield AllowedRow(symbol, names, tuple(Ended(row.strategy, _day_after(row.until)) for row in ended))
+
+
+def _allows(row: AllowedRow, strategy: str) -> bool:
+    """Whether a row says something of a strategy."""
+    return row.strategies is None or strategy in row.strategies or any(ended.strategy == strategy for ended in row.over)
+
+
+def _day_after(day: str) -> str:
+    return (date.fromisoformat(day) + timedelta(days=1)).isoformat()

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
 from typing import Final
 
 from .deletions import EXTENDS, KEPT, deletes, without_deletions
 from .diagnostics import Diagnostic, Label, has_errors, problem
-from .documents import Document, folder_of
+from .documents import ENDINGS, Document, folder_of, without_cascades
 from .narrowing import narrowed
 from .nearby import WorldsNear
 from .neighbours import Files, load_once
@@ -46,7 +47,8 @@ def extended(document: Document, files: Files) -> Extended:
     loads = [load_once(base.source.path, files) for base in line[1:] if base.source.path]
     problems += tuple(d for loaded in loads for d in loaded.diagnostics)
     if _base_name(line[-1]) is not None:
-        own = (d for d in check(without_deletions(document.tree), "world") if d.code not in _MAYBE_INHERITED)
+        own = [d for d in check(without_deletions(document.tree), "world") if d.code not in _MAYBE_INHERITED]
+        own = list(without_cascades(problems, own))
         return Extended(replace(document, bases=tuple(line[1:])), (*problems, *own), whole=False)
     tree = line[-1].tree
     for child, base in zip(reversed(line[:-1]), reversed(line[1:]), strict=True):
@@ -71,42 +73,6 @@ def named_files(document: Document) -> tuple[str, ...]:
     return tuple(named)
 
 
-def told_once(
-    document: Document, problems: Sequence[Diagnostic], known: Sequence[Diagnostic]
-) -> tuple[Diagnostic, ...]:
-    """The mistakes of a world with bases. One that a base has by itself (`known`) is the base's; one that stands in a
-    base's file but is due to this world says so."""
-    by_place = {(d.code, d.span): d for d in known}
-    entry = document.place
-    label = Label(entry, f"seen from `{document.name}`, which extends it")
-    told: list[Diagnostic] = []
-    for d in problems:
-        same = by_place.get((d.code, d.span))
-        if same is not None:
-            told.append(same)
-        elif d.span is None or not _foreign(document, d):
-            told.append(d)
-        else:
-            told.append(replace(d, labels=(*d.labels, label)))
-    return tuple(told)
-
-
-def any_foreign(document: Document, problems: Sequence[Diagnostic]) -> bool:
-    """Whether a mistake stands in the file of a base."""
-    return any(_foreign(document, d) for d in problems)
-
-
-def _foreign(document: Document, diagnostic: Diagnostic) -> bool:
-    """Whether a mistake stands in the file of a base, as a part of that base."""
-    span = diagnostic.span
-    if span is None:
-        return False
-    return any(
-        base.source.name == span.source.name and base.tree.span.start <= span.start <= base.tree.span.end
-        for base in document.bases
-    )
-
-
 def _base_name(document: Document) -> Scalar | None:
     node = document.tree.get(EXTENDS)
     return node if isinstance(node, Scalar) and isinstance(node.value, str) else None
@@ -115,6 +81,7 @@ def _base_name(document: Document) -> Scalar | None:
 def _lineage(document: Document, files: Files) -> tuple[list[Document], tuple[Diagnostic, ...]]:
     """The world, the one it extends, and so on. The last still extends something when the rest is missing or a circle."""
     line = [document]
+    found: tuple[Diagnostic, ...] = ()
     seen = {_identity(document, files): 0}
     while (said := _base_name(line[-1])) is not None:
         near = WorldsNear(line[-1].folder, files)
@@ -130,7 +97,8 @@ def _lineage(document: Document, files: Files) -> tuple[list[Document], tuple[Di
             return line, (problem("Q0104", message, said.span, help="extend a world that is written out in full"),)
         seen[key] = len(line)
         line.append(base)
-    return line, ()
+        found += near.doubtful(base.name, said.span)
+    return line, found
 
 
 def _identity(document: Document, files: Files) -> tuple[str, str]:
@@ -140,7 +108,15 @@ def _identity(document: Document, files: Files) -> tuple[str, str]:
 
 def _unknown(said: Scalar, near: WorldsNear) -> Diagnostic:
     name = str(said.value)
+    file = PurePosixPath(name)
+    if file.suffix in ENDINGS:
+        help_text = f"`extends` takes the name of a world, not of its file: {_called(near, file.stem)}"
+        return problem("Q0506", f"`{name}` is no name of a world", said.span, help=help_text)
     return problem("Q0506", f"unknown world `{name}`", said.span, help=near.help(name))
+
+
+def _called(near: WorldsNear, name: str) -> str:
+    return f"write `{name}`" if near.find(name) else "it stands behind `world:` in it"
 
 
 def _circle(line: Sequence[Document]) -> Diagnostic:

@@ -86,7 +86,7 @@ def infer(scope: Scope, expr: Expr) -> Type:
         case History():
             return _history(scope, expr)
         case AtRate():
-            return infer(replace(scope, rate=expr.rate), expr.operand)
+            return _at_rate(scope, expr)
         case Unary():
             return _unary(scope, expr)
         case Binary():
@@ -95,6 +95,22 @@ def infer(scope: Scope, expr: Expr) -> Type:
             kind = condition(scope, expr.operand)
             bars(scope, expr.bars)
             return kind
+
+
+def _at_rate(scope: Scope, expr: AtRate) -> Type:
+    """A value at another rate, which cannot be finer than that of what reads it."""
+    inner = infer(replace(scope, rate=expr.rate), expr.operand)
+    if inner.base == "poison" or RATES.index(expr.rate) <= RATES.index(scope.rate):
+        return inner
+    if RATES.index(inner.rate) <= RATES.index(scope.rate):
+        return inner
+    message = f"{expr.rate} bars cannot be read at {scope.rate}"
+    way_out = f"take `@{expr.rate}` out, or move the line out of the `on {scope.rate}` block"
+    place = expr.rate_span
+    sign = place.source.text.rfind("@", expr.span.start, place.start)
+    return scope.report(
+        "Q0405", message, Span(place.source, sign if sign >= 0 else place.start, place.end), way_out=way_out
+    )
 
 
 def condition(scope: Scope, expr: Expr) -> Type:
@@ -161,7 +177,11 @@ def _name(scope: Scope, expr: Name) -> Type:
 
 def _field(scope: Scope, span: Span, kind: Type) -> Type:
     if scope.rate == "1d":
-        return scope.report("Q0405", "bars of symbols are read at 15m or 60m, not at 1d", span)
+        message = "bars of symbols are read at 15m or 60m, not at 1d"
+        if any(told.message == message for told in scope.problems):
+            return POISON  # one wrong rate makes all lines below it wrong
+        way_out = f"write `60m` instead of `1d`, which is for series of the market such as {_series_names()}"
+        return scope.report("Q0405", message, span, way_out=way_out)
     return at(kind, scope.rate, market=False)
 
 

@@ -213,9 +213,13 @@ def _is_end(state: _State, index: int) -> bool:
     if len(tokens) == state.head:
         return False
     following = _following(state, index)
+    if tokens[state.head].type == "SLASH":
+        return True  # a comment of another language
     if state.brackets:
         return _looks_like_statement(state, following)
     after = state.raw[following].type
+    if tokens[-1].type == "COMMA" and state.inside == "block" and _begins_a_statement(state, following):
+        return True
     if tokens[-1].type in _GOES_ON_AFTER or after in _GOES_ON_BEFORE:
         return _assigns(state, following)
     if after == "WHEN":
@@ -232,6 +236,20 @@ def _following(state: _State, index: int) -> int:
 def _assigns(state: _State, index: int) -> bool:
     """`name =` begins a line: the line before broke off, whatever it ended with."""
     return [token.type for token in state.raw[index : index + 2]] == ["NAME", "EQUALS"]
+
+
+def _begins_a_statement(state: _State, index: int) -> bool:
+    """Whether a line behind a comma is no further value: in a list of values no two stand side by side."""
+    after = state.raw[min(index + 1, len(state.raw) - 1)].type
+    return state.raw[index].type in {"NAME", "STRING"} and after in {
+        "NAME",
+        "NUMBER",
+        "STRING",
+        "LBRACE",
+        "COLON",
+        "TILDE",
+        "WHEN",
+    }
 
 
 def _looks_like_statement(state: _State, index: int) -> bool:

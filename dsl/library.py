@@ -14,10 +14,12 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
+from .builtins import FIT
 from .diagnostics import Diagnostic, Label, in_order, problem
 from .parser import parse_file
 from .syntax import Definition
 from .textfiles import read_source
+from .uses import free_names
 
 _NOTHING: Final[Mapping[str, Definition]] = MappingProxyType({})
 
@@ -41,30 +43,47 @@ class Library:
 
 
 def load_library(paths: Iterable[Path]) -> Library:
-    """Reads `.qmtl` files and folders (not below them); a file that was read already adds nothing.
+    """Reads `.qmtl` files and folders (not below them); a file that was read already adds nothing. A copy with the same text
+    is a file of its own: what it defines replaces, or collides, like any other definition.
 
     The names in messages are relative to the working directory where possible."""
     definitions: dict[str, Definition] = {}
     problems: list[Diagnostic] = []
-    read: dict[Path, str] = {}
-    texts: set[str] = set()
+    read: dict[Path, None] = {}
     for path in paths:
         layer: dict[str, Definition] = {}
         for file in _files(path):
+            real = Path(os.path.realpath(file))  # unlike `resolve` it does not raise for links in a circle
+            if real in read:
+                continue
+            read[real] = None
             source, trouble = read_source(file)
             problems.extend(trouble)
-            text = source.text if source is not None else ""
-            real = Path(os.path.realpath(file))  # unlike `resolve` it does not raise for links in a circle
-            seen = real in read or text in texts
-            read[real] = text
-            texts.add(text)
-            if source is None or seen:
+            if source is None:
                 continue
             found, _, mistakes = parse_file(source)
             problems.extend(mistakes)
             _add(layer, found, problems)
+        problems.extend(_reaching(layer, definitions))
         definitions |= layer
     return Library(MappingProxyType(definitions), in_order(problems), tuple(read))
+
+
+def _reaching(layer: Mapping[str, Definition], before: Mapping[str, Definition]) -> Iterator[Diagnostic]:
+    """Features of a layer that replace one which definitions of the layers before still read."""
+    for name, new in layer.items():
+        old = before.get(name)
+        if old is None or not new.kind == old.kind == "feature" or new.span.text == old.span.text:
+            continue
+        reader = next((d for n, d in before.items() if n not in layer and name in free_names(d)), None)
+        if reader is None and name not in FIT:
+            continue
+        who = f"the {reader.kind} `{reader.name.name}` reads" if reader else "the chart fit of every strategy reads"
+        message = f"this `{name}` replaces the one that {who}"
+        read = (Label(reader.name.span, "reads the new one now"),) if reader else ()
+        labels = (Label(old.name.span, "replaced"), *read)
+        help_text = "give it a name of its own; if that is meant, say so in an `allow` comment"
+        yield problem("Q0625", message, new.name.span, labels=labels, help=help_text)
 
 
 def library_of(definitions: Iterable[Definition], diagnostics: Iterable[Diagnostic] = ()) -> Library:

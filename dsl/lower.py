@@ -14,14 +14,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from .builtins import REGIME
+from .builtins import FIT, REGIME
 from .check import Checks
 from .diagnostics import Diagnostic
 from .graph import Finished, finish, most
 from .identity import generations, program_id
 from .lanes import DraftLane, Values, lower_lanes
 from .library import Library
-from .lowerable import FIT, Lowerable, examine
+from .lowerable import Lowerable, examine
 from .lowering import lower
 from .model import Chain, Settings, World
 from .program import FORMAT, ChainPlan, FitPlan, GuardPlan, Lane, Program, RegimePlan, StrategyPlan, SymbolPlan

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
 
+from .builtins import FIT
 from .check import Checks
 from .diagnostics import Diagnostic, has_errors, in_order, problem
 from .lanes import MOST_LANES, Values, parameter_groups
@@ -18,9 +18,6 @@ from .library import Library
 from .model import World
 from .syntax import Definition, Expr
 from .uses import free_names, names_in
-
-#: features that the chart fit reads, whatever the strategies are
-FIT: Final = ("trend15", "trend60", "mom15", "mom60", "vol_score", "overext")
 
 
 @dataclass(frozen=True, slots=True)

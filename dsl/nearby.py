@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from .diagnostics import Diagnostic
+from .brokendocuments import broken_documents
+from .diagnostics import Diagnostic, Label, problem
 from .documents import Document
 from .neighbours import SHARED, Files, Neighbours, names_others, neighbours
 from .similar import did_you_mean
+from .source import Span
 from .strategyfiles import nearest_folder
 from .tree import Map, Scalar
 
@@ -35,30 +37,43 @@ class WorldsNear:
         """The world of a name; of two the one below the folder itself."""
         return next((found[name] for found in self._steps() if name in found), None)
 
+    def doubtful(self, name: str, said: Span) -> tuple[Diagnostic, ...]:
+        """That a name could mean several worlds, where it is said."""
+        near = next((near for near in worlds_below(self.folder, self.files) if ("world", name) in near.documents), None)
+        return () if near is None else doubtful(("world", name), said, near)
+
     def help(self, name: str) -> str:
         """The way out for a name that no world has."""
         return did_you_mean(name, [known for found in self._steps() for known in found]) or _ELSEWHERE
 
     def broken(self, name: str) -> tuple[Diagnostic, ...]:
-        """Mistakes of files that say they are this world, but cannot be read as one."""
-        heads = (f"world: {name}\n", f"world {name} {{")
-        return tuple(
-            d
-            for folder in self._folders()
-            for d in self.files.near(folder, ("world",)).diagnostics
-            if d.span is not None and any(head in f"{d.span.source.text}\n" for head in heads)
-        )
-
-    def _folders(self) -> Iterator[Path]:
-        yield self.folder
-        shared = nearest_folder(self.folder, WORLDS)
-        if shared is not None and self.files.key(shared) != self.files.key(self.folder):
-            yield shared
+        """Mistakes of files that are meant to be this world, but cannot be read as one."""
+        near = worlds_below(self.folder, self.files)
+        return tuple(d for found in near for d in broken_documents("world", name, found))
 
     def _steps(self) -> Iterator[Mapping[str, Document]]:
-        for folder in self._folders():
-            found = self.files.near(folder, ("world",)).documents
-            yield {name: document for (_, name), document in found.items()}
+        for near in worlds_below(self.folder, self.files):
+            yield {name: document for (_, name), document in near.documents.items()}
+
+
+def worlds_below(folder: Path, files: Files) -> Iterator[Neighbours]:
+    """The worlds below a folder, then those below the nearest folder `worlds`."""
+    yield files.near(folder, ("world",))
+    shared = nearest_folder(folder, WORLDS)
+    if shared is not None and files.key(shared) != files.key(folder):
+        yield files.near(shared, ("world",))
+
+
+def doubtful(key: tuple[str, str], said: Span, near: Neighbours) -> tuple[Diagnostic, ...]:
+    """That a kind and name could mean several documents; which of them must not depend on the order of a folder."""
+    same = near.twins.get(key, ())
+    if not same:
+        return ()
+    kind, name = key
+    words = ("here", "and here", "and here")
+    labels = tuple(Label(document.place, text) for document, text in zip(same, words, strict=False))
+    message = f"`{name}` could mean {len(same)} documents `{kind}: {name}`"
+    return (problem("Q0209", message, said, labels=labels, help="rename all but one of them, or remove them"),)
 
 
 def named_near(document: Document, files: Files) -> Neighbours:
@@ -71,7 +86,11 @@ def named_near(document: Document, files: Files) -> Neighbours:
     if len(found) == 1:
         return found[0]
     documents = {key: other for near in reversed(found) for key, other in near.documents.items()}
-    return Neighbours(documents, tuple(dict.fromkeys(d for near in found for d in near.diagnostics)))
+    faulty = {loaded.file: loaded for near in found for loaded in near.faulty}
+    owner = {key: near for near in reversed(found) for key in near.documents}
+    twins = {key: near.twins[key] for key, near in owner.items() if key in near.twins}
+    problems = tuple(dict.fromkeys(d for near in found for d in near.diagnostics))
+    return Neighbours(documents, problems, tuple(faulty.values()), twins)
 
 
 def _model(tree: Map) -> bool:

@@ -11,12 +11,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
+from .builtins import FIT
 from .check import Checks
 from .diagnostics import Diagnostic
 from .graph import Graph, Warmup, most
 from .lanes import Values, lower_lane, used_values
 from .library import Library
-from .lowerable import FIT, Lowerable, examine
+from .lowerable import Lowerable, examine
 from .lowering import lower
 from .model import World
 from .readable import Readable

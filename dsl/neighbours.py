@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from .diagnostics import Diagnostic
+from .diagnostics import Diagnostic, has_errors
 from .documents import ENDINGS, Document, Loaded, load_file
 from .textfiles import MEGABYTE, below
 from .tree import Map, Scalar
@@ -27,10 +27,13 @@ _HEAD: Final = 100_000
 
 @dataclass(frozen=True, slots=True)
 class Neighbours:
-    """`diagnostics` are of files that could not be read as documents at all."""
+    """`diagnostics` are of files that could not be read as documents at all; `faulty` are all files with errors as text;
+    `twins` are all documents of a kind and name that several have, the one in `documents` first."""
 
     documents: Mapping[tuple[str, str], Document]
     diagnostics: tuple[Diagnostic, ...] = ()
+    faulty: tuple[Loaded, ...] = ()
+    twins: Mapping[tuple[str, str], tuple[Document, ...]] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -78,17 +81,26 @@ def neighbours(document: Document, files: Files, kinds: tuple[str, ...] = SHARED
 
 
 def _gathered(files: Files, folder: Path, kinds: tuple[str, ...]) -> Neighbours:
-    found: dict[tuple[str, str], Document] = {}
+    found: dict[tuple[str, str], list[Document]] = {}
     problems: list[Diagnostic] = []
+    seen: set[str] = set()
+    faulty: list[Loaded] = []
     for path in below(folder, ENDINGS):
         if files.key(path) not in files.loaded and _is_other(path, kinds):
             continue
+        if files.key(path) in seen:
+            continue
+        seen.add(files.key(path))
         loaded = load_once(path, files)
         problems.extend(loaded.diagnostics if not loaded.documents else ())
+        if has_errors(loaded.diagnostics):
+            faulty.append(loaded)
         for document in loaded.documents:
             if document.kind in kinds:
-                found.setdefault((document.kind, document.name), document)
-    return Neighbours(found, tuple(problems))
+                found.setdefault((document.kind, document.name), []).append(document)
+    first = {key: same[0] for key, same in found.items()}
+    twins = {key: tuple(same) for key, same in found.items() if len(same) > 1}
+    return Neighbours(first, tuple(problems), tuple(faulty), twins)
 
 
 def _is_other(path: Path, kinds: tuple[str, ...]) -> bool:

@@ -15,7 +15,7 @@ from .documents import Document, without_cascades
 from .model import ModelDocument, Plan
 from .nearby import WorldsNear
 from .readmodel import read_model
-from .readplan import PlanWorlds, read_plan, world_names
+from .readplan import PlanWorlds, read_plan, world_names, world_places
 from .schema import check
 from .section import Findings
 from .strategyfiles import broken_names
@@ -56,7 +56,13 @@ def plan_of(document: Document, run: Run) -> CompiledPlan:
     about = PlanWorlds(strategies, lambda name: "" if has_errors(broken.get(name, ())) else near.help(name))
     plan = read_plan(document, about, found)
     schema = check(document.tree, "plan")
-    problems = (*schema, *without_cascades(schema, found.problems), *(d for each in broken.values() for d in each))
+    unsure = tuple(d for name, said in world_places(document) for d in near.doubtful(name, said))
+    problems = (
+        *schema,
+        *unsure,
+        *without_cascades(schema, found.problems),
+        *(d for each in broken.values() for d in each),
+    )
     problems += tuple(d for compiled in worlds.values() for d in compiled.diagnostics if d.severity == "error")
     files = [document.source.path, *(path for compiled in worlds.values() for path in compiled.files)]
     return CompiledPlan(

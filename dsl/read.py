@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Final
 
 from .context import Context
-from .csvrows import read_rows
 from .diagnostics import Diagnostic, in_order, problem
 from .documents import Document, folder_of
 from .model import (
@@ -33,16 +32,14 @@ from .readallowlist import read_world_allowlist
 from .readchains import note_sectors, read_chains, read_guards
 from .readexchange import read_exchange
 from .readparameters import read_parameters
+from .readsectors import read_sector_file
 from .section import Convert, Findings, Section, flag, number, whole, word
 from .similar import did_you_mean
 from .source import Span
-from .textfiles import MEGABYTE, read_source
 from .tree import Map, Node, Scalar, Seq
 from .units import duration, ratio
 
 NO_SECTOR: Final = "none"
-_SECTOR_COLUMNS: Final = {"symbol": ("symbol", "ticker"), "sector": ("sector", "gics sector")}
-_LARGEST_CSV: Final = 16 * MEGABYTE
 
 _FRESHNESS: Final[Mapping[str, Convert]] = {
     "stale_15m_bars": whole,
@@ -98,7 +95,8 @@ def read_world(document: Document, context: Context) -> WorldRead:
     note_sectors(root, chains, (sector for _, sector in world.settings.sectors))
     _strategy_files(root, context)
     known = {"strategy": context.names("strategy"), "symbol": list(universe)}
-    unknown = (d for d in found.unknown_names(known) if d.code != "Q0505" or _complete(document.tree.get("universe")))
+    every = found.unknown_names(known, context.nowhere)
+    unknown = (d for d in every if d.code != "Q0505" or _complete(document.tree.get("universe")))
     problems = in_order((*found.problems, *unknown))
     return WorldRead(world, found.origins, problems, tuple(found.files))
 
@@ -169,7 +167,9 @@ def _no_model_yet(section: Section, context: Context) -> None:
     source, model = section.scalar("source"), section.scalar("model")
     if source is None or source.value not in ("ml", "shadow") or model is None or not isinstance(model.value, str):
         return
-    if ("model", model.value) not in context.documents:
+    broken = context.broken_document("model", model.value)
+    section.found.problems.extend(broken)
+    if not broken and ("model", model.value) not in context.documents:
         help_text = did_you_mean(model.value, context.document_names("model")) or (
             "it is the name of a model document below this file's folder"
         )
@@ -190,6 +190,10 @@ def _exchange(root: Section, context: Context) -> ExchangePolicy:
         return ExchangePolicy("default")
     document = context.documents.get(("exchange", scalar.value))
     if document is None:
+        broken = context.broken_document("exchange", scalar.value)
+        if broken:
+            root.found.problems.extend(broken)
+            return ExchangePolicy(scalar.value)
         help_text = (
             did_you_mean(scalar.value, context.document_names("exchange"))
             or "it is the name of an exchange document below this file's folder"
@@ -220,10 +224,9 @@ def _sector_file(root: Section, node: Scalar, context: Context) -> dict[str, str
     path = folder_of(node.span, context.folder) / str(node.value)
     root.found.origins["sectors"] = node.span
     root.found.files.append(path)
-    source, problems = read_source(path, most=_LARGEST_CSV)
-    if source is None:
+    sectors, problems = read_sector_file(path)
+    if sectors is None:
         root.found.problems.append(problem("Q0101", f"`{node.value}`: {problems[0].message}", node.span))
         return {}
-    rows, wrong = read_rows(source, _SECTOR_COLUMNS, ("symbol", "sector"))
-    root.found.problems.extend(wrong)
-    return {row["symbol"].text: row["sector"].text for row in rows}
+    root.found.problems.extend(problems)
+    return sectors

@@ -6,7 +6,8 @@ Out: rows. A strategy that nobody knows is an error in every form; so is a symbo
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Final
 
 from .context import Context
@@ -15,7 +16,7 @@ from .diagnostics import Label, problem
 from .documents import Document
 from .model import AllowRow
 from .section import Findings, Section, flag, word
-from .similar import did_you_mean
+from .similar import did_you_mean, nearest
 from .source import Span
 from .textfiles import MEGABYTE, read_source
 from .tree import Entry, Map, Scalar, Seq
@@ -26,6 +27,8 @@ _COLUMNS: Final = {name: (name,) for name in ("symbol", "strategy", "enabled", "
 _FLAGS: Final = {"true": True, "false": False, "1": True, "0": False, "yes": True, "no": False, "": True}
 _LARGEST_CSV: Final = 16 * MEGABYTE
 _FEW: Final = 5
+#: symbols of so few letters that one other letter makes another symbol
+_SHORT: Final = 4
 
 
 def read_world_allowlist(world: Section, universe: tuple[str, ...], context: Context) -> tuple[AllowRow, ...] | None:
@@ -43,15 +46,73 @@ def read_world_allowlist(world: Section, universe: tuple[str, ...], context: Con
     document = context.documents.get(("allowlist", name))
     if document is None:
         assert isinstance(node, Scalar)
+        broken = context.broken_document("allowlist", name)
+        if broken:
+            world.found.problems.extend(broken)
+            return ()
         help_text = (
             did_you_mean(name, [*context.document_names("allowlist"), ALL])
             or "it is the name of an allowlist document below this file's folder, or `all`"
         )
         world.found.problems.append(problem("Q0506", f"unknown allowlist `{name}`", node.span, help=help_text))
         return ()
-    rows = [row for row in read_rows_of(document, world.found, context) if row.symbol in known]
-    _note_unlisted(world, universe, [row.symbol for row in rows])
+    every = read_rows_of(document, world.found, context)
+    rows = [row for row in every if row.symbol in known]
+    if len(rows) < len(every):
+        rows += _other_case(world, [row for row in every if row.symbol not in known], universe)
+    absent = _absent(universe, [row.symbol for row in rows])
+    if absent:
+        strangers = dict.fromkeys(row.symbol for row in every if row.symbol not in known)
+        _note_rows(world, absent, {name: _row_place(world, every, name) for name in strangers})
     return tuple(rows)
+
+
+def _other_case(world: Section, strangers: Iterable[AllowRow], universe: tuple[str, ...]) -> list[AllowRow]:
+    """Rows whose symbol differs only by capital letters from one of the universe: noted, and read as that."""
+    proper = {symbol.casefold(): symbol for symbol in universe}
+    meant = []
+    for row in strangers:
+        symbol = proper.get(row.symbol.casefold())
+        place = world.found.origins.get(f"allowlist.{row.symbol}.{row.strategy}")
+        if symbol is not None and place is not None:
+            world.found.problems.append(
+                problem("Q0505", f"unknown symbol `{row.symbol}`", place, help=f"write `{symbol}`")
+            )
+            meant.append(replace(row, symbol=symbol))
+    return meant
+
+
+def _row_place(world: Section, rows: Iterable[AllowRow], symbol: str) -> Span | None:
+    row = next(row for row in rows if row.symbol == symbol)
+    return world.found.origins.get(f"allowlist.{symbol}.{row.strategy}")
+
+
+def _note_rows(world: Section, absent: list[str], strangers: Mapping[str, Span | None]) -> None:
+    """Symbols without a row in an allowlist document. A row of a name beside that of one of them may be its row: other
+    worlds may read the same document, so that is no error."""
+    entry = world.node.entry("allowlist")
+    if entry is None:
+        return
+    left = []
+    for symbol in absent:
+        near = nearest(symbol, strangers) if strangers else None
+        place = strangers[near] if near else None
+        if place is None or not _slip(symbol, str(near)):
+            left.append(symbol)
+            continue
+        labels = (Label(entry.key_span, f"has no row for `{symbol}`"),)
+        help_text = f"write `{symbol}` here if that is meant, or add a row for `{symbol}`"
+        message = f"`{near}` is no symbol of this world, and `{symbol}` has no row: nothing trades it"
+        world.found.problems.append(problem("Q0609", message, place, labels=labels, help=help_text))
+    if left:
+        help_text = f"if that is meant, give `{left[0]}` a row with a strategy and `enabled` false"
+        _say_unlisted(world, left, entry, help_text)
+
+
+def _slip(symbol: str, written: str) -> bool:
+    """Whether a name is the symbol with a letter too many, one too few, or two turned around: names of other letters are
+    mostly other symbols (`XLB` and `XLK`)."""
+    return len(symbol) != len(written) or sorted(symbol) == sorted(written) or len(symbol) > _SHORT
 
 
 def _entry_rows(entry: Entry, found: Findings, about: tuple[frozenset[str], Context]) -> Iterable[AllowRow]:
@@ -69,19 +130,31 @@ def _entry_rows(entry: Entry, found: Findings, about: tuple[frozenset[str], Cont
             yield AllowRow(entry.key, item.value)
 
 
-def _note_unlisted(world: Section, universe: tuple[str, ...], listed: Iterable[str]) -> None:
-    """Symbols without a row never trade: said once, and `SYMBOL: []` says that it is meant."""
-    entry = world.node.entry("allowlist")
+def _absent(universe: tuple[str, ...], listed: Iterable[str]) -> list[str]:
     known = set(listed)
-    absent = [symbol for symbol in universe if symbol not in known]
-    if not absent or entry is None:
-        return
+    return [symbol for symbol in universe if symbol not in known]
+
+
+def _note_unlisted(world: Section, universe: tuple[str, ...], listed: Iterable[str]) -> None:
+    """Symbols without an entry never trade: said once, and `SYMBOL: []` says that it is meant."""
+    entry = world.node.entry("allowlist")
+    absent = _absent(universe, listed)
+    if absent and entry is not None:
+        _say_unlisted(world, absent, entry, f"if that is meant, say `{_nothing_for(absent[0], entry)}`")
+
+
+def _nothing_for(symbol: str, entry: Entry) -> str:
+    """An empty entry, as the text writes entries: `allow SYMBOL: a` of a block has another form than the map it stands for."""
+    if entry.key_span.text == "allow":
+        return f"allow {symbol}: []"
+    return f"{symbol} []" if entry.key_span.source.name.endswith(".qmtl") else f"{symbol}: []"
+
+
+def _say_unlisted(world: Section, absent: list[str], entry: Entry, help_text: str) -> None:
     more = f" and {len(absent) - _FEW} more" if len(absent) > _FEW else ""
     names = ", ".join(f"`{symbol}`" for symbol in absent[:_FEW])
     message = f"the allowlist has no row for {names}{more}: nothing trades {'it' if len(absent) == 1 else 'them'}"
-    world.found.problems.append(
-        problem("Q0609", message, entry.key_span, help=f"if that is meant, say `{absent[0]}: []`")
-    )
+    world.found.problems.append(problem("Q0609", message, entry.key_span, help=help_text))
 
 
 def read_rows_of(document: Document, found: Findings, context: Context) -> tuple[AllowRow, ...]:

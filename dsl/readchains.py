@@ -6,6 +6,7 @@ strategies in the order of first use. A chain that is broken is left out, so tha
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import fields
 from typing import Final
@@ -21,6 +22,7 @@ from .tree import Map, Node, Scalar
 from .units import ratio
 
 HYSTERESIS: Final = 0.07
+_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _FEW: Final = 8
 _KEYS: Final = frozenset(field.name for field in fields(Chain)) | {"stay_when", "otherwise"}
 _OVERRIDES: Final = (("by_sector", "sector"), ("by_symbol", "symbol"))
@@ -33,7 +35,7 @@ def read_chains(world: Section, context: Context) -> tuple[Chain, ...]:
     _total(sections, world)
     names = [_name(s) for s in sections]
     _no_doubles(sections, names, world)
-    _hysteresis_names(world, [n for n in names if n])
+    _hysteresis_names(world, names)
     chains = [_chain(section, world, context) for section in sections]
     return tuple(chain for chain in chains if chain)
 
@@ -146,7 +148,7 @@ def _total(sections: tuple[Section, ...], world: Section) -> None:
             world.found.problems.append(
                 problem("Q0601", message, place, help="`otherwise: true` belongs to the last chain")
             )
-        elif last and not _otherwise(section) and not any(_otherwise(s) for s in sections):
+        elif last and not section.node.entry("otherwise") and not any(_otherwise(s) for s in sections):
             help_text = "add a last chain such as `{name: neutral, otherwise: true, strategies: [...], exposure: 65%}`"
             world.found.problems.append(
                 problem("Q0601", "no chain is `otherwise: true`", place, label="the last chain", help=help_text)
@@ -179,10 +181,11 @@ def _hysteresis_names(world: Section, chains: list[str]) -> None:
     node = world.node.get("hysteresis")
     if not isinstance(node, Map):
         return
+    misnamed = len(set(chains)) < len(chains) or not all(_NAME.fullmatch(name) for name in chains)
     for entry in node:
-        if entry.key not in chains:
+        if entry.key not in chains and not misnamed:  # it may be the name that one of them should have
             world.found.problems.append(
-                problem("Q0501", f"unknown chain `{entry.key}`", entry.key_span, help=did_you_mean(entry.key, chains))
+                problem("Q0501", f"unknown chain `{entry.key}`", entry.key_span, help=_known_chains(entry.key, chains))
             )
         inner = entry.value
         for part in inner if isinstance(inner, Map) else ():
@@ -191,6 +194,13 @@ def _hysteresis_names(world: Section, chains: list[str]) -> None:
                 world.found.problems.append(
                     problem("Q0501", f"unknown probability `{part.key}`", part.key_span, help=help_text)
                 )
+
+
+def _known_chains(name: str, chains: list[str]) -> str:
+    known = [chain for chain in chains if chain]
+    more = f" and {len(known) - _FEW} more" if len(known) > _FEW else ""
+    listed = f"the chains are {', '.join(f'`{chain}`' for chain in known[:_FEW])}{more}" if known else ""
+    return did_you_mean(name, known) or listed
 
 
 def amounts(world: Section, chain: str) -> dict[str, float]:
@@ -234,7 +244,10 @@ def read_guards(world: Section, context: Context) -> tuple[EntryGuard, ...]:
     for section in world.sections("entry_guards"):
         when = predicate(section, "when", context)
         block = section.value("block", word, "")
-        if when is None or block not in _BLOCKS:
+        if when is None:
+            continue
+        if block not in _BLOCKS:  # which has been told; what it asks is still checked
+            guards.append(EntryGuard(_guard_settings(section, section.value("name", word, ""), "entries"), when))
             continue
         name = section.value("name", word, "") or _free_name(block, first)
         place = _place(section)

@@ -7,12 +7,15 @@ traded for ten days without a word.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from typing import Final
 
 from .context import Context
 from .diagnostics import Diagnostic, Label, problem
 from .infer import MOST_BARS
 from .model import ParameterSet
+from .recovery import PLACEHOLDER
 from .section import Findings, Section
 from .similar import did_you_mean
 from .syntax import Definition, Param
@@ -20,6 +23,7 @@ from .tree import Entry, Map, Scalar
 from .units import complaint, duration, ratio
 
 Values = dict[str, float]
+_WITH_UNIT: Final = re.compile(r"([-+]?[0-9]+(?:\.[0-9]+)?)\s?[^\s0-9.]{1,5}")
 
 
 def read_parameters(
@@ -90,7 +94,7 @@ def _value(entry: Entry, param: Param, found: Findings) -> float | None:
     if kind == "bars" and value > MOST_BARS:
         found.problems.append(problem("Q0205", f"at most {MOST_BARS:,} bars back", entry.value.span))
         return None
-    low, high = param.low, param.high
+    low, high = (param.low, param.high) if kind != PLACEHOLDER else (None, None)
     if (low and value < low.value) or (high and value > high.value):
         assert low is not None
         assert high is not None
@@ -102,6 +106,8 @@ def _value(entry: Entry, param: Param, found: Findings) -> float | None:
 
 
 def _converted(written: float | str, kind: str) -> float | None:
+    if kind == PLACEHOLDER:
+        return 0.0  # the declaration has a mistake, which has been told
     if kind == "ratio":
         return ratio(written)
     if kind == "duration":
@@ -118,7 +124,13 @@ def _wrong_type(scalar: Scalar, name: str, kind: str) -> Diagnostic:
         noun, help_text = complaint(kind, scalar.value)  # type: ignore[arg-type]
         return problem("Q0206", f"`{name}` must be {noun}", scalar.span, help=help_text)
     wanted = "a whole number of bars, 1 or more" if kind == "bars" else "a plain number"
-    return problem("Q0203", f"`{name}` must be {wanted}", scalar.span)
+    return problem("Q0203", f"`{name}` must be {wanted}", scalar.span, help=_bare(scalar.value))
+
+
+def _bare(value: object) -> str:
+    """The number without the unit that its parameter does not have; a number that is not whole has none to offer."""
+    found = _WITH_UNIT.fullmatch(value) if isinstance(value, str) else None
+    return f"write `{found[1]}`, without a unit" if found else ""
 
 
 def _sets(

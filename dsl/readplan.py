@@ -44,8 +44,17 @@ class PlanWorlds:
 
 def world_names(document: Document) -> tuple[str, ...]:
     """The worlds of a plan, in the order of the text."""
+    return tuple(name for name, _ in world_places(document))
+
+
+def world_places(document: Document) -> tuple[tuple[str, Span], ...]:
+    """The worlds of a plan, each with the first place that names it."""
     root = Section(document.tree, "", Findings())
-    return tuple(dict.fromkeys(entry.key for side in SIDES for entry in root.section(side).node))
+    first: dict[str, Span] = {}
+    for side in SIDES:
+        for entry in root.section(side).node:
+            first.setdefault(entry.key, entry.key_span)
+    return tuple(first.items())
 
 
 def read_plan(document: Document, worlds: PlanWorlds, found: Findings) -> Plan:

@@ -191,6 +191,8 @@ def _statement(tokens: list[Token]) -> Iterator[Token]:
     hole = _like(tokens[-1], "NAME", PLACEHOLDER)
     if first.type == "NAME" and second.type == "EQUALS":
         yield from (first, second, hole)
+    elif first.type == "NAME" and second.type == "COLON":
+        yield from (first, _like(second, "EQUALS", "="), hole)
     elif first.type in {"LONG", "SHORT"}:
         yield from (first, _like(first, "WHEN", "when"), hole)
     elif first.type == "EXIT" and second.type in {"LONG", "SHORT"}:

@@ -7,19 +7,23 @@ the wrong type.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from .diagnostics import Diagnostic, Label, in_order, problem
+from .schemahelp import above_of, belongs, empty_above, list_help, pattern_help, same_duration, sign_help, slipped
 from .similar import did_you_mean, nearest
 from .source import Span
 from .tree import Map, Node, Scalar, Seq, at
-from .units import complaint
+from .units import complaint, ratio
 
 _FEW: Final = 6
 #: choices that a message lists; of more than these nobody reads the list
 _LEGIBLE: Final = 20
+#: the word that opens one of several blocks of a list
+_BLOCK_WORD: Final = re.compile(r"([A-Za-z_]\w*)\s")
 #: unknown keys of one map that are listed one by one
 _MANY: Final = 100
 _TYPES: Final = {
@@ -46,8 +50,8 @@ class _Place:
     @property
     def name(self) -> str:
         """How a message calls the value: its key, or the key of the list it stands in."""
-        keys = [step for step in self.path if isinstance(step, str)]
-        called = f"`{keys[-1]}`" if keys else "the document"
+        key = _last_key(self.tree, self.path)
+        called = f"`{key}`" if key else "the document"
         return f"a value of {called}" if self.path and isinstance(self.path[-1], int) else called
 
     @property
@@ -82,16 +86,40 @@ def translate(errors: Sequence[Any], tree: Map, root_schema: Mapping[str, Any]) 
     for error in errors:
         path = tuple(error.absolute_path)
         places.append(_Place(error, path, at(tree, path), tree, root_schema))
+    places, found = _without_slipped(places, tree, root_schema)
     spoken_for = {
         (p.path, guess) for p in places if p.error.validator == "additionalProperties" for guess in _guesses(p)
     }
     with_unit = {p.path for p in places if p.error.validator in ("x-unit", "x-later")}
-    found: list[Diagnostic] = []
+    chosen = {p.path[:-1] for p in places if p.error.validator in ("enum", "x-later")}
     for place in places:
+        if place.error.validator == "contains" and place.path in chosen:
+            continue  # the entry that was meant is there, and wrong
         if place.path in with_unit and place.error.validator not in ("x-unit", "x-later"):
             continue
         found.extend(_say(place, spoken_for))
     return in_order(found)
+
+
+def _without_slipped(
+    places: Sequence[_Place], tree: Map, root_schema: Mapping[str, Any]
+) -> tuple[list[_Place], list[Diagnostic]]:
+    """The errors, less those that follow from keys whose indentation is wrong; and what is wrong with these keys."""
+    slips: dict[tuple[str | int, ...], Diagnostic] = {}
+    left: list[_Place] = []
+    for place in places:
+        found = slipped(tree, root_schema, place.path)
+        if found is None:
+            left.append(place)
+        else:
+            slips.setdefault(place.path[: found[0]], found[1])
+    emptied = set()
+    for path in slips:
+        parent = at(tree, path[:-1])
+        above = above_of(parent, str(path[-1])) if isinstance(parent, Map) else None
+        if above is not None and empty_above(above.value):
+            emptied.add((*path[:-1], above.key))
+    return [place for place in left if place.path not in emptied], list(slips.values())
 
 
 def _say(place: _Place, spoken_for: set[tuple[tuple[str | int, ...], str]]) -> Iterator[Diagnostic]:
@@ -118,22 +146,48 @@ def _additional(place: _Place) -> Iterator[Diagnostic]:
     known = place.schema.get("properties", {})
     unknown = _unknown_keys(place)
     for key in unknown[:_MANY]:
-        help_text = did_you_mean(key, known)
+        help_text = did_you_mean(key, [_as_said(place, one) for one in known])
+        span = key_span(place.tree, (*place.path, key))
+        if not help_text and isinstance(place.node, Map):
+            help_text = belongs(above_of(place.node, key), key, (span, place.schema, place.root_schema))
         if not help_text and len(known) <= _FEW:
-            help_text = f"the keys here are {_listed(known)}"
+            help_text = f"the keys here are {_listed([_as_said(place, one) for one in known])}"
         yield problem(
             "Q0201",
-            f"unknown key `{key}`{_inside(place.path)}",
-            key_span(place.tree, (*place.path, key)),
+            f"unknown key `{_last_key(place.tree, (*place.path, key))}`{_inside(place)}",
+            span,
             help=help_text,
         )
     if len(unknown) > _MANY:
-        yield problem("Q0201", f"{len(unknown) - _MANY:,} more unknown keys{_inside(place.path)}", place.key_span)
+        yield problem("Q0201", f"{len(unknown) - _MANY:,} more unknown keys{_inside(place)}", place.key_span)
 
 
-def _inside(path: Sequence[str | int]) -> str:
-    keys = [step for step in path if isinstance(step, str)]
-    return f" in `{keys[-1]}`" if keys else ""
+def _inside(place: _Place) -> str:
+    key = _last_key(place.tree, place.path)
+    return f" in `{key}`" if key else ""
+
+
+def _last_key(tree: Map, path: Sequence[str | int]) -> str:
+    """The last key on the way to a place, as it is written there: in a block `use` says `strategies`."""
+    size = next((n for n in range(len(path), 0, -1) if isinstance(path[n - 1], str)), 0)
+    if not size:
+        return ""
+    item = at(tree, tuple(path[: size + 1])) if size < len(path) else None
+    block = _BLOCK_WORD.match(item.span.text) if isinstance(item, Map) and _is_block(tree) else None
+    written = block[1] if block else key_span(tree, path[:size]).text
+    return written if written.isidentifier() else str(path[size - 1])
+
+
+def _is_block(tree: Map) -> bool:
+    return tree.span.source.name.endswith(".qmtl")
+
+
+def _as_said(place: _Place, key: str) -> str:
+    """The word for a key that is not there: in a block `use` says `strategies`."""
+    if not _is_block(place.tree):
+        return key
+    words = place.schema.get("x-qmtl", {}).get("words", {})
+    return next((word for word, meaning in words.items() if meaning == key), key)
 
 
 def _listed(words: Any) -> str:
@@ -146,10 +200,10 @@ def _required(place: _Place, spoken_for: set[tuple[tuple[str | int, ...], str]])
         if key in place.error.instance or (place.path, key) in spoken_for:
             continue
         properties = place.schema.get("properties") or ({} if place.path else place.root_schema["properties"])
-        about = properties.get(key, {}).get("description", "")
+        about, said = properties.get(key, {}).get("description", ""), _as_said(place, key)
         at_key = place.key_span if place.path else _kind_span(place)
         yield problem(
-            "Q0202", f"`{key}` is missing{_inside(place.path)}", at_key, help=f"`{key}`: {about}" if about else ""
+            "Q0202", f"`{said}` is missing{_inside(place)}", at_key, help=f"`{said}`: {about}" if about else ""
         )
 
 
@@ -167,7 +221,9 @@ def _type(place: _Place) -> Iterator[Diagnostic]:
         "Q0203",
         f"{place.name} must be {wanted}, not {_what(place.node)}",
         place.span,
-        help=_type_help(place.node, kinds),
+        help=list_help(place.node, place.schema, place.root_schema)
+        if isinstance(place.node, Map) and kinds == ["array"]
+        else _type_help(place.node, kinds),
     )
 
 
@@ -190,6 +246,9 @@ def _type_help(node: Node, kinds: list[str]) -> str:
         return f'write it in quotes: `"{node.span.text}"`'
     if "array" in kinds:
         return f"write a list: `[{node.span.text}]`"
+    if "number" in kinds and isinstance(node.value, str) and node.value.endswith("%"):
+        share = ratio(node.value)
+        return "" if share is None else f"write `{share:g}`"
     if "boolean" in kinds and str(node.value).casefold() in ("yes", "on", "no", "off"):
         return f"write `{'true' if str(node.value).casefold() in ('yes', 'on') else 'false'}`"
     return ""
@@ -201,7 +260,9 @@ def _enum(place: _Place) -> Iterator[Diagnostic]:
         yield problem("Q0203", f"{place.name} must be one word, not {_what(place.node)}", place.span)
         return
     words = [str(value) for value in allowed if isinstance(value, str)]
-    guess = did_you_mean(str(place.node.value), words)
+    guess = same_duration(place.node.value, words) or did_you_mean(str(place.node.value), words)
+    if allowed == [True] and str(place.node.value).casefold() in ("yes", "on", "1"):
+        guess = "write `true`"
     if len(words) > _LEGIBLE:
         yield problem("Q0204", f"{place.name} cannot be `{place.node.value}`", place.span, help=guess)
         return
@@ -232,7 +293,9 @@ def _contains(place: _Place) -> Iterator[Diagnostic]:
 
 def _pattern(place: _Place) -> Iterator[Diagnostic]:
     expected = place.schema.get("x-expects", "written differently")
-    yield problem("Q0203", f"{place.name} must be {expected}", place.span)
+    yield problem(
+        "Q0203", f"{place.name} must be {expected}", place.span, help=pattern_help(place.error.instance, place.schema)
+    )
 
 
 def _empty_text(place: _Place) -> Iterator[Diagnostic]:
@@ -262,9 +325,11 @@ def _unit(place: _Place) -> Iterator[Diagnostic]:
     value = place.node.value if isinstance(place.node, Scalar) else None
     if place.error.message == "range":
         low, high = place.schema["x-range"]
-        yield problem("Q0205", f"{place.name} must be between {low} and {high}", place.span)
+        yield problem(
+            "Q0205", f"{place.name} must be between {low} and {high}", place.span, help=sign_help(value, place.schema)
+        )
         return
-    noun, help_text = complaint(unit, value)
+    noun, help_text = complaint(unit, value, place.schema.get("examples", ()))
     code = "Q0206" if isinstance(value, str | int | float) and not isinstance(value, bool) else "Q0203"
     yield problem(code, f"{place.name} must be {noun}, not {_what_value(place.node)}", place.span, help=help_text)
 

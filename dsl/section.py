@@ -38,13 +38,13 @@ class Findings:
         """Notes a name that nobody knows; the same name is one mistake however often it stands."""
         self._unknown.setdefault((code, name), (noun, []))[1].append(span)
 
-    def unknown_names(self, known: Mapping[str, list[str]]) -> Iterator[Diagnostic]:
-        """One diagnostic per unknown name; `known` has the candidates for a suggestion by noun."""
+    def unknown_names(self, known: Mapping[str, list[str]], nowhere: Callable[[], str] = str) -> Iterator[Diagnostic]:
+        """One diagnostic per unknown name; `known` has the candidates for a suggestion by noun, `nowhere` is the way out for a
+        strategy that is like none."""
         for (code, name), (noun, spans) in islice(self._unknown.items(), _MANY):
             more = tuple(Label(span, "also here") for span in spans[1:4])
-            yield problem(
-                code, f"unknown {noun} `{name}`", spans[0], labels=more, help=did_you_mean(name, known.get(noun, []))
-            )
+            help_text = did_you_mean(name, known.get(noun, [])) or (nowhere() if code == "Q0503" else "")
+            yield problem(code, f"unknown {noun} `{name}`", spans[0], labels=more, help=help_text)
 
 
 @dataclass(frozen=True, slots=True)

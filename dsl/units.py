@@ -8,6 +8,8 @@ check, the readers and the editor patterns.
 from __future__ import annotations
 
 import re
+import unicodedata
+from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
 from typing import Final, Literal, TypeGuard
@@ -82,13 +84,17 @@ def measure(unit: Unit, text: object) -> float | None:
     return None if iso is None else date.fromisoformat(iso).toordinal()
 
 
-def complaint(unit: Unit, value: object) -> tuple[str, str]:
-    """(what the value should have been, help) for a value that is not of the unit."""
+def complaint(unit: Unit, value: object, examples: Sequence[object] = ()) -> tuple[str, str]:
+    """(what the value should have been, help) for a value that is not of the unit. The unit of an example is offered first."""
     noun, looks = _LOOKS[unit]
+    if _short(value):
+        meant = _meant(unit, value)
+        return noun, f"write `{meant}`{_odd_sign(value)}" if meant else looks
     if isinstance(value, bool) or not isinstance(value, int | float):
         return noun, looks
     if unit == "ratio":
-        return noun, _ratio_help(value)
+        in_bps = any(str(example).endswith("bps") for example in examples)
+        return noun, f"did you mean `{value:g}bps` or `{value:g}%`?" if in_bps else _ratio_help(value)
     if unit == "duration":
         return noun, f"write the unit: `{value:g}s`, `{value:g}m` or `{value:g}h`"
     if unit == "money":
@@ -102,6 +108,46 @@ def _ratio_help(value: float) -> str:
     if abs(value) >= 1:
         return f"did you mean `{value:g}%` or `{percent}%`?"
     return f"did you mean `{percent}%`?"
+
+
+#: other ways to write a unit
+_ALSO: Final[dict[Unit, tuple[tuple[str, str], ...]]] = {
+    "ratio": ((r"percent|pct", "%"), (r"bps?|basis points?", "bps")),
+    "duration": ((r"seconds?|secs?", "s"), (r"minutes?|mins?", "m"), (r"hours?|hrs?", "h"), (r"days?", "d")),
+    "money": ((r"usd|dollars?|\$", " USD"),),
+    "date": (),
+}
+
+
+def _meant(unit: Unit, text: str) -> str | None:
+    """A text that is of the unit once its signs are plain, its number has no commas and its unit is spelt as here."""
+    meant = unicodedata.normalize("NFKC", text).strip().replace("\u2212", "-").replace("\u2013", "-")
+    meant = without_commas(meant) or meant
+    if unit == "money" and meant.startswith("$"):
+        meant = f"{meant[1:]} USD"
+    for spelling, proper in _ALSO[unit]:
+        meant = re.sub(rf"(?<=[0-9])\s*(?:{spelling})$", proper, meant, flags=re.IGNORECASE)
+    return meant if meant != text and measure(unit, meant) is not None else None
+
+
+def _odd_sign(text: str) -> str:
+    """The first sign that only looks like the one that is meant, by its number."""
+    odd = next((char for char in text if not char.isascii()), "")
+    return f": `{odd}` is U+{ord(odd):04X}, another character" if odd else ""
+
+
+_THOUSANDS: Final = re.compile(r"([-+]?[0-9]{1,3}(?:,[0-9]{3})+)(?![0-9,])(.*)", re.ASCII)
+_DECIMAL_COMMA: Final = re.compile(r"([-+]?[0-9]+),([0-9]+)(?![0-9,.])(.*)", re.ASCII)
+
+
+def without_commas(text: str) -> str | None:
+    """`100,000 USD` -> `100_000 USD`, `2,5%` -> `2.5%`; None when the number has no comma."""
+    found = _THOUSANDS.fullmatch(text)
+    if found:
+        # YAML reads `100_000` as text, so `_` stands only before a unit
+        return found[1].replace(",", "_" if found[2].strip().isalpha() else "") + found[2]
+    found = _DECIMAL_COMMA.fullmatch(text)
+    return f"{found[1]}.{found[2]}{found[3]}" if found else None
 
 
 def spell_ratio(value: float) -> str:

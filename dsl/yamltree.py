@@ -16,14 +16,13 @@ from typing import Any, Final
 import yaml
 
 from .diagnostics import Diagnostic, Label, problem
-from .flowtext import cut_off, rejoined
+from .flowtext import cut_off, glued, parted_words, rejoined, whole_number
+from .lostdashes import lost_dash, without_dashes
 from .source import Source, Span
 from .tree import Entry, Map, Node, Scalar, Seq
 from .yamlscalars import offsets, resolve
 
 NESTING: Final = 64
-#: `{when: close[1] ...`: YAML takes the bracket for a list
-_BRACKET_IN_MAP: Final = re.compile(r"\{.*\w\[[^\]]*\][ \t]*$")
 #: what YAML allows, less the line ends that editors and YAML 1.2 do not count as such (NEL, LS, PS, a lone CR)
 _STRANGE_ASCII: Final = re.compile("[^\t\n\r\x20-\x7e]|\r(?!\n)")
 _STRANGE: Final = "[^\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]|\r(?!\n)"
@@ -40,6 +39,8 @@ class _Reading:
     source: Source
     next: Callable[[], Any]
     problems: list[Diagnostic] = field(default_factory=list)
+    #: entries of a list that stood in the map before them, because their `- ` was missing
+    more: list[Map] = field(default_factory=list)
 
     def span(self, start: int, end: int) -> Span:
         size = len(self.source.text)
@@ -63,7 +64,9 @@ def read_yaml(source: Source, loader: Callable[[str], Any] | None = None) -> tup
     except _Stop:
         return None, tuple(reading.problems)
     except yaml.MarkedYAMLError as error:
-        reading.problems.append(_syntax(source, error))
+        from .yamlerrors import explained  # most texts are YAML
+
+        reading.problems.append(explained(source, error, (loader or _parser)(source.text)))
         return None, tuple(reading.problems)
     except yaml.YAMLError as error:
         reading.problems.append(problem("Q0105", f"not valid YAML: {error}", Span(source, 0, 0)))
@@ -95,25 +98,6 @@ def _strange_character(span: Span) -> Diagnostic:
     return problem("Q0105", f"not valid YAML: the invisible character {name} is not allowed", span, label=name)
 
 
-def _syntax(source: Source, error: yaml.MarkedYAMLError) -> Diagnostic:
-    mark, context = error.problem_mark, error.context_mark
-    size = len(source.text)
-    at = min(mark.index, size) if mark else 0
-    span = Span(source, at, min(at + 1, size))
-    labels: tuple[Label, ...] = ()
-    if context and error.context and context.index < size and context.index != at:
-        labels = (Label(Span(source, context.index, context.index + 1), str(error.context)),)
-    line_start = source.text.rfind("\n", 0, at) + 1
-    help_text = ""
-    if "\t" in source.text[line_start : at + 1]:
-        help_text = "YAML is indented with spaces: replace the tab"
-    elif _BRACKET_IN_MAP.search(source.text[line_start:at]):
-        help_text = "inside `{ }` a condition with brackets, such as `close[1] > close`, needs quotes"
-    elif at < size and source.text[at] in "%@`":
-        help_text = f"a value that starts with `{source.text[at]}` needs quotes"
-    return problem("Q0105", f"not valid YAML: {error.problem or error.context}", span, labels=labels, help=help_text)
-
-
 def _document(reading: _Reading) -> Node | None:
     reading.next()  # stream start
     event = reading.next()
@@ -138,8 +122,9 @@ def _document(reading: _Reading) -> Node | None:
     return root
 
 
-def _node(reading: _Reading, event: Any, parent_column: int, depth: int) -> Node:
-    """One value. `parent_column` is the column of the enclosing block collection; depth is bounded by NESTING."""
+def _node(reading: _Reading, event: Any, parent_column: int, depth: int, *, item: bool = False) -> Node:
+    """One value. `parent_column` is the column of the enclosing block collection; depth is bounded by NESTING; `item` says
+    that it stands in a list."""
     kind = type(event)
     if kind is yaml.AliasEvent:
         _refuse(reading, event, "the alias")
@@ -157,7 +142,7 @@ def _node(reading: _Reading, event: Any, parent_column: int, depth: int) -> Node
     column = parent_column if event.flow_style else event.start_mark.column
     if kind is yaml.SequenceStartEvent:
         return _sequence(reading, event, column, depth + 1)
-    return _mapping(reading, event, column, depth + 1)
+    return _mapping(reading, event, column, depth + 1, item=item)
 
 
 def _refuse(reading: _Reading, event: Any, what: str) -> None:
@@ -202,38 +187,88 @@ def _styled(reading: _Reading, event: Any, parent_column: int) -> Scalar:
 def _sequence(reading: _Reading, start: Any, column: int, depth: int) -> Seq:
     items: list[Node] = []
     while type(event := reading.next()) is not yaml.SequenceEndEvent:
-        items.append(_node(reading, event, column, depth))
+        items.append(_node(reading, event, column, depth, item=True))
+        if reading.more:
+            items.extend(reading.more)
+            reading.more.clear()
     return Seq(tuple(items), _extent(reading, start, event, items[-1].span.end if items else None))
 
 
-def _mapping(reading: _Reading, start: Any, column: int, depth: int) -> Map:
+def _mapping(reading: _Reading, start: Any, column: int, depth: int, *, item: bool) -> Map:
     entries: dict[str, Entry] = {}
-    last = None
+    repeated: list[Entry] = []  # from the first key on that stood before
+    flow, last = start.flow_style, None
     while type(event := reading.next()) is not yaml.MappingEndEvent:
         key = _node(reading, event, column, depth)
         value = _node(reading, reading.next(), column, depth)
         if key.span.start < (last or 0):
             continue  # a piece of the value before it, which has been put together
-        if start.flow_style and value.__class__ is Scalar and cut_off(value.value):
-            value = _put_together(reading, value)
+        if flow and value.__class__ is Scalar:
+            key, value = _mended(reading, key, value)
         last = value.span.end
         name = _key(reading, event, key)
         if name is None:
             continue
-        if name in entries:
-            reading.problems.append(_duplicate(name, entries[name].key_span, key.span))
+        if value.__class__ is Seq:
+            value = _with_commas(reading, name, value)
+        if repeated or name in entries:
+            repeated.append(Entry(name, key.span, value))
         else:
             entries[name] = Entry(name, key.span, value)
-    return Map(tuple(entries.values()), _extent(reading, start, event, last))
+    extent = _extent(reading, start, event, last)
+    return (
+        _repeated(reading, entries, repeated, extent, item and not flow)
+        if repeated
+        else Map(tuple(entries.values()), extent)
+    )
 
 
-def _put_together(reading: _Reading, value: Scalar) -> Scalar:
-    """A condition with commas that nobody quoted, as it was meant."""
-    whole = rejoined(value) if value.span.text == value.value else None
-    if whole is None:
-        return value
-    reading.problems.append(whole[1])
-    return whole[0]
+def _mended(reading: _Reading, key: Node, value: Scalar) -> tuple[Node, Scalar]:
+    """A pair of a flow map as it was meant, where a comma or a missing blank let YAML cut it elsewhere."""
+    meant = value.value
+    parted: tuple[Node, Scalar, Diagnostic] | None
+    if meant is None and key.__class__ is Scalar and value.span.start == value.span.end:
+        parted = glued(key)
+    elif meant.__class__ is str and cut_off(meant) and value.span.text == meant:
+        whole = rejoined(value)
+        parted = (key, *whole) if whole else None
+    else:
+        whole = whole_number(value) if meant.__class__ is int else None
+        parted = (key, *whole) if whole else None
+    if parted is None:
+        return key, value
+    reading.problems.append(parted[2])
+    return parted[0], parted[1]
+
+
+def _with_commas(reading: _Reading, name: str, value: Seq) -> Seq:
+    """A flow list whose words were not parted by commas, as it was meant."""
+    for item in value.items:
+        if item.__class__ is Scalar and item.value.__class__ is str and " " in item.value:
+            whole, found = parted_words(name, value)
+            reading.problems.extend(found)
+            return whole
+    return value
+
+
+def _repeated(reading: _Reading, entries: dict[str, Entry], repeated: list[Entry], extent: Span, item: bool) -> Map:
+    """The map, less what is no part of it; says why keys stand there twice."""
+    items = without_dashes(tuple(entries.values()), repeated) if item else ()
+    for first, *others in items or ([*entries.values(), *repeated],):
+        seen = {first.key: first}
+        for entry in others:
+            before = seen.setdefault(entry.key, entry)
+            if before is not entry:
+                reading.problems.append(_duplicate(entry.key, before.key_span, entry.key_span))
+        if items and first.key_span.start == extent.start:
+            entries = dict(seen)
+        elif items:
+            reading.problems.append(lost_dash(next(iter(entries.values())), entries[first.key], first))
+            end = list(seen.values())[-1].value.span.end
+            reading.more.append(Map(tuple(seen.values()), Span(reading.source, first.key_span.start, end)))
+        else:
+            entries = seen
+    return Map(tuple(entries.values()), extent)
 
 
 def _extent(reading: _Reading, start: Any, end: Any, last: int | None) -> Span:

@@ -13,7 +13,7 @@ from typing import Final
 from .reasons import Reason
 
 #: first number of each group of the registry -> what decides there
-_GROUPS: Final = {
+GROUPS: Final = {
     1: "Missing values and freshness (steps 1 and 2)",
     20: "Account and positions (step 1)",
     24: "Regime and chain (steps 3 and 4)",
@@ -38,8 +38,8 @@ def reason_reference() -> str:
             "`state.json` and case files (`because:`) use these codes. Numbers are what the journal stores; they never change.\n"
         )
     ]
-    starts = [*_GROUPS, max(Reason) + 1]
-    for (first, title), end in zip(_GROUPS.items(), starts[1:], strict=True):
+    starts = [*GROUPS, max(Reason) + 1]
+    for (first, title), end in zip(GROUPS.items(), starts[1:], strict=True):
         rows = "".join(f"| `{r.code}` | {int(r)} | {r.text} |\n" for r in Reason if first <= r < end)
         parts.append(f"## {title}\n\n| code | number | meaning |\n| --- | --- | --- |\n{rows}")
     return "\n".join(parts)

@@ -102,6 +102,14 @@ def _reasons(node: Node, _names: Names) -> Wanted | None:
     return tuple(str(item.value) for item in items if isinstance(item, Scalar)) or None
 
 
+def _guards(node: Node, names: Names) -> Wanted | None:
+    """Names of guards; `none` and `[]` are no guard."""
+    items = [item for item in (node.items if isinstance(node, Seq) else (node,)) if isinstance(item, Scalar)]
+    named = [item for item in items if item.value != "none"]
+    known = [names.guard(str(item.value), item.span) for item in named]
+    return tuple(str(item.value) for item in named) if all(known) else None
+
+
 def _weights(node: Node, names: Names) -> Wanted | None:
     if not isinstance(node, Map):
         return None
@@ -121,6 +129,7 @@ _READ: Final[dict[About, Callable[[Node, Names], Any]]] = {
     "weights": _weights,
     "target": _fraction,
     "because": _reasons,
+    "guards": _guards,
     "position_policy": _text,
     "denied": _text,
     "canceled": _text,

@@ -14,8 +14,8 @@ from typing import Literal
 Leg = Literal["open", "close"]
 #: what an expectation is about; `engine/cases/compare.py` knows how to look at each
 About = Literal[
-    "chain", "regime", "market_phase", "freshness", "selected", "weights", "target", "because", "position_policy",
-    "orders", "denied", "canceled", "kill",
+    "chain", "regime", "market_phase", "freshness", "selected", "weights", "target", "because", "guards",
+    "position_policy", "orders", "denied", "canceled", "kill",
 ]  # fmt: skip
 
 
@@ -206,7 +206,7 @@ class Weight:
     share: float
 
 
-#: what is expected: a name, a fraction, reason codes that must all have been given, weights, orders
+#: what is expected: a name, a fraction, reason codes that must all have been given, guards, weights, orders
 Wanted = str | float | tuple[str, ...] | tuple[Weight, ...] | tuple[WantedOrder, ...]
 
 
@@ -223,7 +223,7 @@ class Expectation:
 @dataclass(frozen=True, slots=True)
 class Step:
     """One tick. A `decision` tick stands at the end of a 15m bar, which it decides on. What is None goes on as it was: the
-    last close, the last probabilities, the last signals."""
+    last close, the last probabilities, the last signals. `offset`: seconds from UTC of the clock that `at` is written by."""
 
     at: int
     decision: bool
@@ -235,6 +235,7 @@ class Step:
     signals: tuple[Signal, ...] | None = None
     readings: Readings = Readings()
     expect: tuple[Expectation, ...] = ()
+    offset: int = 0
 
 
 @dataclass(frozen=True, slots=True)

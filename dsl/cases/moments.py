@@ -49,7 +49,7 @@ def read_moment(scalar: Scalar) -> tuple[int | None, tuple[Diagnostic, ...]]:
 
 
 def _in_zone(scalar: Scalar, local: str, name: str) -> tuple[int | None, tuple[Diagnostic, ...]]:
-    zone = _zone(name)
+    zone = zone_of(name)
     if zone is None:
         message = f"there is no time zone `{name}`"
         return None, (problem("Q0206", message, scalar.span, help="zones have names such as `America/New_York`"),)
@@ -65,7 +65,20 @@ def _in_zone(scalar: Scalar, local: str, name: str) -> tuple[int | None, tuple[D
     return _on_grid(scalar, moment)
 
 
-def _zone(name: str) -> tzinfo | None:
+def clock(scalar: Scalar) -> tuple[tzinfo, str] | None:
+    """The clock that a moment is written by, and how it is written behind the time; None for what is no moment."""
+    found = _MOMENT.fullmatch(scalar.value) if isinstance(scalar.value, str) else None
+    if found is None or not (found["offset"] or found["zone"]):
+        return None
+    if found["zone"]:
+        zone = zone_of(found["zone"])
+        return None if zone is None else (zone, f"[{found['zone']}]")
+    moment = datetime.fromisoformat(found["local"] + found["offset"])
+    return None if moment.tzinfo is None else (moment.tzinfo, found["offset"])
+
+
+def zone_of(name: str) -> tzinfo | None:
+    """The time zone of a name, None when there is none."""
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):

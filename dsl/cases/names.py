@@ -39,12 +39,17 @@ class Names:
         """Strategies that the chains of the world name."""
         if self.world is None:
             return ()
-        return tuple(dict.fromkeys(name for chain in self.world.chains for name in chain.strategies))
+        return tuple(dict.fromkeys(name for chain in self.world.chains for name in chain.used))
 
     @property
     def chains(self) -> tuple[str, ...]:
         """Chains of the world."""
         return tuple(chain.name for chain in self.world.chains) if self.world else ()
+
+    @property
+    def guards(self) -> tuple[str, ...]:
+        """Entry guards of the world."""
+        return tuple(guard.settings.name for guard in self.world.entry_guards) if self.world else ()
 
     def with_bars(self, symbols: tuple[str, ...], bars: Node | None) -> Names:
         """The same for a case that gives these symbols bars, by this map."""
@@ -62,6 +67,10 @@ class Names:
         """Whether the world has this chain; noted when not."""
         return self._known("Q0501", "chain", name, (span, self.chains))
 
+    def guard(self, name: str, span: Span) -> bool:
+        """Whether the world has this entry guard; noted when not."""
+        return self._known("Q0501", "entry guard", name, (span, self.guards))
+
     def _known(self, code: str, noun: str, name: str, where: tuple[Span, tuple[str, ...]]) -> bool:
         span, names = where
         if self.world is None or name in names:
@@ -71,7 +80,12 @@ class Names:
 
     def candidates(self) -> Mapping[str, list[str]]:
         """Known names by noun, for suggestions."""
-        return {"symbol": [*self.universe, ALL], "strategy": list(self.strategies), "chain": list(self.chains)}
+        return {
+            "symbol": [*self.universe, ALL],
+            "strategy": list(self.strategies),
+            "chain": list(self.chains),
+            "entry guard": list(self.guards),
+        }
 
 
 def by_symbol(node: Node | None, names: Names) -> Iterator[tuple[str, Entry]]:

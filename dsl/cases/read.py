@@ -17,12 +17,14 @@ from ..model import World
 from ..section import Findings, Section, word
 from ..source import Span
 from ..tree import Entry, Map, Seq
+from .deadsignals import dead_signals
 from .expect import read_expectations
 from .memory import read_memory
 from .model import Bars, Case, Step
 from .moments import read_moment
 from .names import Names
 from .regimes import read_regime
+from .sessions import impossible_tick, offset_of
 from .situation import (
     read_bars,
     read_chart,
@@ -50,8 +52,11 @@ def read_cases(document: Document, world: World | None) -> CasesRead:
     """All cases of a document."""
     found = Findings()
     names = Names(world, found)
-    cases = tuple(_case(section, name, names) for name, section in _sections(document, found))
+    sections = tuple(_sections(document, found))
+    cases = tuple(_case(section, name, names) for name, section in sections)
     _doubled(document, found)
+    if world is not None:
+        found.problems.extend(dead_signals((section for _, section in sections), world))
     unknown = tuple(found.unknown_names(names.candidates()))
     return CasesRead(cases, found.origins, in_order((*found.problems, *unknown)))
 
@@ -135,9 +140,11 @@ def _expects_badly(section: Section) -> bool:
 
 
 def _step(section: Section, names: Names, bars: tuple[Bars, ...] = ()) -> Step:
+    decision = section.value("tick", word, "decision") == "decision"
+    at, offset = _at(section, names, decision=decision)
     return Step(
-        _at(section),
-        section.value("tick", word, "decision") == "decision",
+        at,
+        decision,
         section.path,
         bars or read_bars(section, names),
         read_regime(section.node.get("regime"), names),
@@ -146,20 +153,28 @@ def _step(section: Section, names: Names, bars: tuple[Bars, ...] = ()) -> Step:
         read_signals(section, names),
         read_readings(section, names),
         read_expectations(section, names),
+        offset,
     )
 
 
-def _at(section: Section) -> int:
+def _at(section: Section, names: Names, *, decision: bool) -> tuple[int, int]:
+    """Epoch seconds of a tick, and how far from UTC the clock is that it is written by."""
     scalar = section.scalar("at")
     if scalar is None:
         if section.node.entry("at") is None and "steps" not in section.path.split("."):
             place = _name_place(section.node)
             help_text = "`at`: time of the tick, for example `2026-01-06T15:30-05:00`"
             section.found.problems.append(problem("Q0202", "`at` is missing", place, help=help_text))
-        return 0
+        return 0, 0
     moment, problems = read_moment(scalar)
     section.found.problems.extend(problems)
-    return moment or 0
+    if moment is None:
+        return 0, 0
+    calendar = names.world.settings.calendar if names.world else ""
+    wrong = impossible_tick(scalar, moment, calendar, decision=decision)
+    if wrong is not None:
+        section.found.problems.append(wrong)
+    return moment, offset_of(scalar, moment)
 
 
 def _in_time_order(section: Section, steps: tuple[Step, ...]) -> None:

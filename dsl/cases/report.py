@@ -21,17 +21,28 @@ from ..source import Span
 
 _COLOURS: Final = {"ok": "\x1b[32m", "FAILED": "\x1b[1;31m"}
 _OFF: Final = "\x1b[0m"
+#: kinds of rules in numbers; a guard has two answers to exercise
+_PLURALS: Final = {"guard": "guard answers", "position policy": "position policies"}
 #: characters that XML 1.0 does not have
 _NOT_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """What a step of the tick had to say: step, code, and the code in words."""
+    """What a step of the tick had to say: step, code, the code in words, and of which symbol ("" = the world)."""
 
     step: str
     code: str
     text: str
+    symbol: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Detail:
+    """More about a failure: a title and lines."""
+
+    title: str
+    lines: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +55,13 @@ class Failure:
     why: tuple[Reason, ...]
     label: str = ""
     symbol: str = ""
+    details: tuple[Detail, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """One case that was run. `group` is the name of its document; `span` its own name in the file."""
+    """One case that was run. `group` is the name of its document; `span` its own name in the file. `notes` say what only
+    holds because an input is unknown."""
 
     name: str
     group: str
@@ -56,6 +69,7 @@ class Outcome:
     span: Span
     failures: tuple[Failure, ...]
     seconds: float
+    notes: tuple[str, ...] = ()
 
     @property
     def well(self) -> bool:
@@ -81,22 +95,47 @@ class Covered:
         """Exercised rules, from 0 to 1."""
         return sum(seen for *_, seen in self.rules) / len(self.rules) if self.rules else 1.0
 
+    @property
+    def missed(self) -> tuple[tuple[str, str, bool], ...]:
+        """Rules that no case exercised."""
+        return tuple(rule for rule in self.rules if not rule[2])
 
-def text(outcomes: Sequence[Outcome], rules: Sequence[Covered], *, color: bool = False) -> str:
-    """A line per case, the failures with their places, a summary, coverage."""
+
+def text(outcomes: Sequence[Outcome], rules: Sequence[Covered], *, color: bool = False, verbose: bool = False) -> str:
+    """A line per case, coverage, the failures with their places, and last the summary: what is read first stands lowest.
+    `verbose` lists every rule that no case exercises."""
     lines: list[str] = []
     for file, group in groupby(outcomes, key=lambda outcome: outcome.file):
         lines.append(harmless(file))
         for outcome in group:
-            word = "ok" if outcome.well else "FAILED"
-            painted = f"{_COLOURS[word]}{word}{_OFF}" if color else word
-            lines.append(f"  {painted}{' ' * (8 - len(word))}{harmless(outcome.name)}")
-            for failure in outcome.failures:
-                lines += [f"    {line}".rstrip() for line in _failure(failure, color)]
+            lines.append(f"  {_word(outcome, color)}{harmless(outcome.name)}")
+            lines += [f"          note: {harmless(note)}" for note in outcome.notes]
+    lines += ["", *(line for one in rules for line in _coverage(one, verbose))] if rules else []
+    told: set[tuple[Span, str]] = set()  # what a group says of all its cases fails each of them, and is told once
+    for outcome in outcomes:
+        if not outcome.well:
+            failures = {(failure.span, failure.message) for failure in outcome.failures}
+            again = failures <= told
+            lines += ["", f"{_word(outcome, color)}{harmless(outcome.name)}{': as above' if again else ''}"]
+            lines += [] if again else [f"  {line}".rstrip() for line in _failures(outcome, color)]
+            told |= failures
     if outcomes:
         lines += ["", summary(outcomes)]
-    lines += [line for one in rules for line in _coverage(one)]
     return "\n".join(lines) + "\n"
+
+
+def _word(outcome: Outcome, color: bool) -> str:
+    word = "ok" if outcome.well else "FAILED"
+    painted = f"{_COLOURS[word]}{word}{_OFF}" if color else word
+    return f"{painted}{' ' * (8 - len(word))}"
+
+
+def _failures(outcome: Outcome, color: bool) -> list[str]:
+    """All failures of a case, a blank line between them."""
+    lines: list[str] = []
+    for failure in outcome.failures:
+        lines += ([""] if lines else []) + _failure(failure, color)
+    return lines
 
 
 def summary(outcomes: Sequence[Outcome]) -> str:
@@ -113,21 +152,28 @@ def _failure(failure: Failure, color: bool) -> list[str]:
     shown = Diagnostic("case", "error", failure.message, failure.span, failure.label, help=failure.help)
     _, *excerpt = takewhile(str.strip, render_text((shown,), color=color).splitlines())
     lines = [harmless(failure.message), *excerpt]
-    if failure.why:
-        width = max(len(reason.step) for reason in failure.why)
-        lines += ["", f"  reasons{' of ' + failure.symbol if failure.symbol else ''}:"]
-        lines += [f"    {reason.step:<{width}}  {reason.code}: {reason.text}" for reason in failure.why]
-    elif failure.symbol:
+    for symbol, given in groupby(failure.why, key=lambda reason: reason.symbol):
+        reasons = list(given)
+        width = max(len(reason.step) for reason in reasons)
+        lines += ["", f"  reasons{' of ' + symbol if symbol else ''}:"]
+        lines += [f"    {reason.step:<{width}}  {reason.code}: {reason.text}" for reason in reasons]
+    if failure.symbol and not failure.why:
         lines += ["", f"  no step had anything to say about {failure.symbol}"]
-    return [*lines, ""]
-
-
-def _coverage(one: Covered) -> list[str]:
-    seen = sum(rule[2] for rule in one.rules)
-    lines = [f"coverage of {one.world}: {seen} of {len(one.rules)} rules ({one.share:.0%})"]
-    missed = groupby((rule for rule in one.rules if not rule[2]), key=lambda rule: rule[0])
-    lines += [f"  no case exercises {kind}: {', '.join(name for _, name, _ in group)}" for kind, group in missed]
+    for detail in failure.details:
+        lines += ["", f"  {harmless(detail.title)}:", *(f"    {harmless(line)}" for line in detail.lines)]
     return lines
+
+
+def _coverage(one: Covered, verbose: bool) -> list[str]:
+    seen = sum(rule[2] for rule in one.rules)
+    head = f"coverage of {one.world}: {seen} of {len(one.rules)} rules ({one.share:.0%})"
+    kinds = [(kind, [name for _, name, _ in group]) for kind, group in groupby(one.missed, key=lambda rule: rule[0])]
+    if verbose or not kinds:
+        return [head, *(f"  no case exercises {kind}: {', '.join(names)}" for kind, names in kinds)]
+    counts = ", ".join(
+        f"{len(names)} {_PLURALS.get(kind, f'{kind}s') if len(names) > 1 else kind}" for kind, names in kinds
+    )
+    return [f"{head}; not exercised: {counts} (--verbose names them)"]
 
 
 def as_json(outcomes: Iterable[Outcome], rules: Iterable[Covered]) -> str:
@@ -157,6 +203,7 @@ def _plain(outcome: Outcome) -> dict[str, object]:
         "line": outcome.span.source.position(outcome.span.start)[0],
         "ok": outcome.well,
         "seconds": round(outcome.seconds, 4),
+        "notes": list(outcome.notes),
         "failures": [_plain_failure(failure) for failure in outcome.failures],
     }
 
@@ -170,7 +217,11 @@ def _plain_failure(failure: Failure) -> dict[str, object]:
         "message": failure.message,
         "help": failure.help,
         "symbol": failure.symbol,
-        "reasons": [{"step": reason.step, "code": reason.code, "text": reason.text} for reason in failure.why],
+        "reasons": [
+            {"step": reason.step, "code": reason.code, "text": reason.text, "symbol": reason.symbol}
+            for reason in failure.why
+        ],
+        "details": [{"title": detail.title, "lines": list(detail.lines)} for detail in failure.details],
     }
 
 
@@ -184,6 +235,31 @@ def junit(outcomes: Sequence[Outcome]) -> str:
             lines += _test_case(outcome)
         lines.append("  </testsuite>")
     return "\n".join((*lines, "</testsuites>")) + "\n"
+
+
+def junit_of_mistakes(diagnostics: Sequence[Diagnostic]) -> str:
+    """JUnit XML of texts with mistakes, where no case could be run: an errored test case per mistake."""
+    total = f'tests="{len(diagnostics)}" failures="0" errors="{len(diagnostics)}" time="0.0000"'
+    lines = ['<?xml version="1.0" encoding="UTF-8"?>', f"<testsuites {total}>"]
+    for file, group in groupby(diagnostics, key=lambda d: d.span.source.name if d.span else d.file):
+        mistakes = list(group)
+        counts = f'tests="{len(mistakes)}" failures="0" errors="{len(mistakes)}" skipped="0" time="0.0000"'
+        lines.append(f"  <testsuite name={_attribute(file)} {counts}>")
+        for mistake in mistakes:
+            lines += _mistake(mistake, file)
+        lines.append("  </testsuite>")
+    return "\n".join((*lines, "</testsuites>")) + "\n"
+
+
+def _mistake(mistake: Diagnostic, file: str) -> list[str]:
+    line = mistake.span.source.position(mistake.span.start)[0] if mistake.span else 0
+    place = f'file={_attribute(file)} line="{line}"'
+    detail = escape(_NOT_XML.sub("\ufffd", render_text((mistake,)).strip()))
+    return [
+        f'    <testcase name={_attribute(mistake.code)} classname="qmtl.texts" time="0.0000" {place}>',
+        f'      <error type="{mistake.code}" message={_attribute(mistake.message)}>{detail}</error>',
+        "    </testcase>",
+    ]
 
 
 def _test_case(outcome: Outcome) -> list[str]:

@@ -41,6 +41,14 @@ class Effect:
 
 
 @dataclass(frozen=True, slots=True)
+class Consequence:
+    """What a changed setting does to all that is held, in one sentence; `path` is the setting."""
+
+    path: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Difference:
     """All changes of one document, and what they do to positions."""
 
@@ -49,3 +57,4 @@ class Difference:
     changes: tuple[Change, ...]
     effects: tuple[Effect, ...] = ()
     everyone: int = 0
+    consequences: tuple[Consequence, ...] = ()

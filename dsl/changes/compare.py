@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from ..compileworld import Compiled
 from ..documents import Document
 from .change import Change, Difference, Effect
+from .consequences import consequences
 from .documents import THROUGH_WORLDS, document_changes
 from .positions import REFUSED, position_effects
 from .side import Side
@@ -31,7 +32,8 @@ def _worlds(before: Side, after: Side, day: str) -> Iterator[Difference]:
         if old and new:
             pair = Pair(old, new, (before.origin.place, after.origin.place))
             everyone = len(pair.worlds[1].settings.universe)
-            yield Difference("world", name, world_changes(pair), position_effects(pair, day), everyone)
+            effects = position_effects(pair, day)
+            yield Difference("world", name, world_changes(pair), effects, everyone, consequences(pair.worlds))
         elif old:
             place = before.origin.place(before.documents["world", name].place)
             change = Change(f"world.{name}", "removed", f"world {name}", _size(old), "", place)

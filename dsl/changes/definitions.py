@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
+from ..builtins import FIT
 from ..compileworld import Compiled
 from ..exprtext import spell as written
 from ..identity import meaning
 from ..library import Library
-from ..lowerable import FIT, conditions
+from ..lowerable import conditions
 from ..source import Span
 from ..syntax import Definition, Param, Rule
 from ..uses import free_names, in_reading_order, names_in

@@ -6,6 +6,7 @@ sides are read alike, whether they lie in the working tree, in another folder, o
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from importlib.resources import files
@@ -100,6 +101,30 @@ def read_side(paths: Iterable[Path], origin: Origin | None = None) -> Side:
     documents = {(d.kind, d.name): d for path in found for d in load_once(path, run.files).documents}
     worlds = {name: world_of(document, run) for (kind, name), document in documents.items() if kind == "world"}
     return Side(origin, documents, worlds, problems)
+
+
+def new_warnings(before: Side, after: Side) -> tuple[Diagnostic, ...]:
+    """The warnings that the side after has and the side before has not. Where they stand in the file does not matter, as an
+    edit above moves them; of alike ones those on lines that were not there count as new."""
+    silent = _OUTSIDE_GIT if before.origin.root else frozenset[str]()
+    known = Counter(_told(d) for d in before.diagnostics)
+    lines = {(_told(d), _line(d)) for d in before.diagnostics}
+    fresh: set[int] = set()
+    listed = [d for d in after.diagnostics if d.code not in silent]
+    for d in sorted(listed, key=lambda d: (_told(d), _line(d)) not in lines):
+        known[_told(d)] -= 1
+        if known[_told(d)] < 0:
+            fresh.add(id(d))
+    return tuple(d for d in listed if id(d) in fresh)
+
+
+def _told(d: Diagnostic) -> tuple[str, str, str]:
+    """What a warning says, of which file."""
+    return d.code, d.message, Path(d.span.source.name if d.span else d.file).name
+
+
+def _line(d: Diagnostic) -> str:
+    return d.span.source.line(d.span.source.position(d.span.start)[0]).strip() if d.span else ""
 
 
 def _renamed(diagnostic: Diagnostic, origin: Origin) -> Diagnostic:

@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Any, Final, get_args
 
 from ..exprtext import spell
-from ..model import EntryGuardSettings, FilesFeed, SyntheticFeed
+from ..model import ChainOverride, EntryGuardSettings, FilesFeed, SyntheticFeed
 from ..syntax import Expr
 from ..units import spell_duration, spell_ratio
 from .change import Change
@@ -60,6 +60,8 @@ def compare(path: str, before: Any, after: Any, walk: Walk) -> Iterator[Change]:
     """Changes of one value and of everything in it."""
     if isinstance(before, _EXPR) and isinstance(after, _EXPR):
         yield from _predicate(path, (before, after), walk)
+    elif isinstance(before, ChainOverride) and isinstance(after, ChainOverride):
+        yield from _override(path, (before, after), walk)
     elif is_dataclass(before) and type(before) is type(after):
         yield from _fields(path, before, after, walk)
     elif _named(before) and _named(after) and (before or after):
@@ -95,16 +97,49 @@ def text_of(value: Any, schema: Mapping[str, Any]) -> str:
     if unit == "money":
         return f"{value:,} USD".replace(",", "_")
     if is_dataclass(value):
-        return ", ".join(
-            f"{name} {text_of(item, below(schema, name))}"
-            for name, item in members(value)
-            if item not in ("", (), None)
-        )
+        return _record_text(value, schema)
     if isinstance(value, tuple):
-        return ", ".join(text_of(item, below(schema, "")) for item in value) or "none"
+        return ", ".join(_item_text(item, schema) for item in value) or "none"
     if isinstance(value, Decimal):
         return f"{value.normalize():f}"
     return f"{value:g}" if isinstance(value, float) else str(value) or '""'
+
+
+def _record_text(value: Any, schema: Mapping[str, Any]) -> str:
+    said = (("strategies", value.strategies), ("exposure", value.exposure)) if isinstance(value, ChainOverride) else ()
+    return ", ".join(
+        f"{name} {text_of(item, below(schema, name))}"
+        for name, item in said or members(value)
+        if item not in ("", (), None)
+    )
+
+
+def _item_text(item: Any, schema: Mapping[str, Any]) -> str:
+    """An item of a list; one of overrides says for whom it is."""
+    if isinstance(item, ChainOverride):
+        return f"of {_whose(item)} ({_record_text(item, _inside(schema, item))})"
+    return text_of(item, below(schema, ""))
+
+
+def _whose(override: ChainOverride) -> str:
+    return override.name if override.kind == "symbol" else f"sector {override.name}"
+
+
+def _inside(schema: Mapping[str, Any], override: ChainOverride) -> Mapping[str, Any]:
+    return below(below(schema, f"by_{override.kind}"), override.name)
+
+
+def _override(path: str, both: tuple[ChainOverride, ChainOverride], walk: Walk) -> Iterator[Change]:
+    """The same override on both sides. What one of them does not say is said further out, and not nothing."""
+    outside = "as the chain says" if both[0].kind == "sector" else "as its sector or the chain says"
+    for name in ("strategies", "exposure"):
+        old, new = (getattr(side, name) for side in both)
+        inner, place = walk.inside(name), f"{path}.{name}"
+        if old is not None and new is not None:
+            yield from compare(place, old, new, inner)
+        elif old is not new:
+            before, after = (outside if value is None else text_of(value, inner.schema) for value in (old, new))
+            yield Change(place, "changed", place, before, after, walk.before(place), walk.after(place))
 
 
 def members(value: Any) -> Iterator[tuple[str, Any]]:
@@ -211,7 +246,7 @@ def _renamed(before: dict[str, Any], after: dict[str, Any], walk: Walk) -> Itera
     """Items that kept all but their name."""
     taken: set[str] = set()
     for old, item in before.items():
-        if old in after or not is_dataclass(item):
+        if old in after or not is_dataclass(item) or isinstance(item, ChainOverride):
             continue
         for new, other in after.items():
             if new not in before and new not in taken and not any(compare("", item, other, walk.inside(new))):

@@ -80,6 +80,12 @@ def silence(
     return in_order((*kept, *problems))
 
 
+def covered(source: Source, diagnostics: Iterable[Diagnostic]) -> tuple[tuple[Allowance, tuple[Diagnostic, ...]], ...]:
+    """Each comment of a text that can be read, with the warnings that it allows, expired or not."""
+    found = tuple(diagnostics)
+    return tuple((a, tuple(d for d in found if a.covers(d))) for a in _allowances(source, []))
+
+
 def _judged(allowance: Allowance, found: tuple[Diagnostic, ...], today: str, *, unused: bool) -> Iterator[Diagnostic]:
     covered = [d for d in found if allowance.covers(d)]
     code = allowance.code

@@ -15,7 +15,7 @@ from ..diagnostics import Diagnostic, Label, problem
 from ..model import EntryGuard
 from ..syntax import Binary, Expr, Name, Number
 from ..uses import names_in, walk
-from .samples import tried
+from .samples import tried, why
 from .subject import Stage, Subject
 
 _COMPARISONS: Final = frozenset({">", ">=", "<", "<=", "==", "!="})
@@ -54,7 +54,7 @@ def _guard(guard: EntryGuard) -> Diagnostic | None:
     else:
         unless = ", except while what it reads is missing" if blocks_unknown else ""
         message = f"the guard `{settings.name}` never blocks {what}{unless}"
-        help_text = "change the thresholds, or leave the guard out"
+        help_text = f"{_known(guard.when)}change the thresholds, or leave the guard out"
     return problem("Q0618", message, guard.when.span, label=_label(same=same), help=help_text)
 
 
@@ -64,8 +64,14 @@ def _parts(expr: Expr) -> Iterator[Diagnostic]:
         same = _same(part) if compared else None
         if same is not None:
             message = f"this comparison is always {'true' if same else 'false'}, so it decides nothing"
-            help_text = "change the threshold, or leave the comparison out"
+            help_text = f"{'' if same else _known(part)}change the threshold, or leave the comparison out"
             yield problem("Q0618", message, part.span, label=_label(same=same), help=help_text)
+
+
+def _known(expr: Expr) -> str:
+    """What a person has to know about the values in a condition that is never true."""
+    known = why(tried(expr, guard=True).formula)
+    return f"{known}: " if known else ""
 
 
 def _label(*, same: bool) -> str:

@@ -17,6 +17,7 @@ from typing import Final
 from ..exprtext import spell
 from ..syntax import Binary, Expr, ForBars, Name, Number, Unary
 from .linear import Row, row
+from .ranges import exact, meant
 
 UP: Final = "p_trend_up"
 DOWN: Final = "p_trend_down"
@@ -25,8 +26,9 @@ CHOP: Final = "p_chop"
 ALWAYS_KNOWN: Final = frozenset({UP, DOWN, CHOP, "p_high_vol"})
 #: numbers between 0 and 1 by themselves
 SHARES: Final = ("p_high_vol", "regime_confidence")
+#: variables of which everybody knows the limits
+SURE: Final = frozenset({UP, DOWN, *SHARES})
 _TURNED: Final = {">": "<=", ">=": "<", "<": ">=", "<=": ">", "==": "!=", "!=": "=="}
-_SCALE: Final = {"": 1, "%": 100, "bps": 10_000, "USD": 1}
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +160,7 @@ def _comparison(expr: Binary, asked: _Asked) -> Formula:
     if found is None:
         if len(_COMPARED) >= _MOST_KEPT:
             _COMPARED.clear()
-        found = _COMPARED[at] = _compared(_linear(expr.left, guard).less(_linear(expr.right, guard)), op, guard=guard)
+        found = _COMPARED[at] = _compared(linear(expr.left, guard).less(linear(expr.right, guard)), op, guard=guard)
     return found
 
 
@@ -214,44 +216,44 @@ def _compared(difference: Linear, op: str, *, guard: bool) -> Formula:
             return Any(sides) if strict else All(sides)
 
 
-def _linear(expr: Expr, guard: bool) -> Linear:
+def linear(expr: Expr, guard: bool) -> Linear:
+    """A number as a sum of variables."""
     match expr:
         case Number():
-            return Linear({}, _exact(expr.text, expr.unit, expr.value))
+            return Linear({}, exact(expr))
         case Name():
+            meant(expr.name, expr)
             return _variable(expr.name)
         case Unary(op="-"):
-            return _linear(expr.operand, guard).times(Fraction(-1))
+            return linear(expr.operand, guard).times(Fraction(-1))
         case Binary(op="+"):
-            return _linear(expr.left, guard).plus(_linear(expr.right, guard))
+            return linear(expr.left, guard).plus(linear(expr.right, guard))
         case Binary(op="-"):
-            return _linear(expr.left, guard).less(_linear(expr.right, guard))
+            return linear(expr.left, guard).less(linear(expr.right, guard))
         case Binary(op="*" | "/"):
             return _scaled(expr, guard)
         case Binary(op="??", left=Name(name=name)) if not guard and name in ALWAYS_KNOWN:
             return _variable(name)
         case _:
-            return _variable(spell(expr))
+            return _opaque(expr)
 
 
 def _scaled(expr: Binary, guard: bool) -> Linear:
-    left, right = _linear(expr.left, guard), _linear(expr.right, guard)
+    left, right = linear(expr.left, guard), linear(expr.right, guard)
     if not right.names and (expr.op == "*" or right.constant):
         return left.times(right.constant if expr.op == "*" else 1 / right.constant)
     if expr.op == "*" and not left.names:
         return right.times(left.constant)
-    return _variable(spell(expr))
+    return _opaque(expr)
+
+
+def _opaque(expr: Expr) -> Linear:
+    """A value of which nothing is known but its text, and what `known.py` tells from that."""
+    name = spell(expr)
+    meant(name, expr)
+    return _variable(name)
 
 
 @lru_cache(maxsize=1024)
 def _variable(name: str) -> Linear:
     return Linear({name: Fraction(1)}, Fraction(0), frozenset({name}))
-
-
-@lru_cache(maxsize=4096)
-def _exact(text: str, unit: str, value: float) -> Fraction:
-    """The number as it is written: 0.1 is a tenth, which no binary fraction is."""
-    try:
-        return Fraction(text.removesuffix(unit).strip().replace("_", "")) / _SCALE[unit]
-    except (KeyError, ValueError):
-        return Fraction(value)

@@ -11,6 +11,7 @@ from typing import Final
 
 from ..diagnostics import Diagnostic, Label, problem
 from ..units import spell_ratio
+from .nothing_trades import switched_off
 from .subject import Stage, Subject
 
 #: caps that differ by less are the same cap in another spelling
@@ -22,6 +23,8 @@ def idle_caps(subject: Subject, stages: tuple[Stage, ...]) -> Iterator[Diagnosti
     del stages
     settings = subject.world.settings
     risk = settings.risk
+    if switched_off(subject.world):
+        return
     everything_in_sectors = len(settings.sectors) == len(settings.universe)
     if everything_in_sectors and risk.max_symbol > risk.max_sector + _SAME:
         yield from _beaten(subject, "max_symbol", "max_sector")

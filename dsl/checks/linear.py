@@ -17,6 +17,7 @@ Coefficients = tuple[tuple[str, int], ...]
 Point = Mapping[str, Fraction]
 #: a system that is too large to be solved: nobody knows
 TOO_LARGE: Final = "too large"
+_ZERO: Final = Fraction(0)
 _MOST_ROWS: Final = 150
 _MOST_VARIABLES: Final = 8
 
@@ -136,7 +137,8 @@ def _point(stages: list[tuple[str, tuple[Row, ...]]]) -> Point:
         high: tuple[Fraction, bool] | None = None
         for one in rows:
             sizes = dict(one.coefficients)
-            rest = one.bound + sum(size * point[of] for of, size in sizes.items() if of != name)
+            # a variable that stood only beside one without a limit on that side left with it: any value will do
+            rest = one.bound + sum(size * point.setdefault(of, _ZERO) for of, size in sizes.items() if of != name)
             limit = Fraction(-rest) / sizes[name]
             if sizes[name] > 0 and (low is None or (limit, one.strict) > low):
                 low = (limit, one.strict)

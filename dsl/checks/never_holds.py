@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from ..diagnostics import Diagnostic, problem
 from ..uses import names_in
 from .formula import CHOP, DOWN, UP
+from .samples import why
 from .subject import Stage, Subject
 
 
@@ -25,4 +26,5 @@ def _help(stage: Stage) -> str:
         return "p_trend_up, p_trend_down and p_chop add up to 1: lower a threshold, or join with `or`"
     if names & {UP, DOWN, CHOP}:
         return "probabilities lie between 0 and 1: change the thresholds, or join with `or`"
-    return "change the thresholds, or join with `or`"
+    known = why(stage.when.formula) if stage.when is not None else ""
+    return f"{known}: change the thresholds" if known else "change the thresholds, or join with `or`"

@@ -16,10 +16,12 @@ from operator import or_
 from typing import Final
 from zlib import crc32
 
+from ..builtins import REGIME
 from ..syntax import Expr
-from .formula import DOWN, SHARES, UP, All, Any, Claim, Formula, Unless, formula, key
+from .formula import DOWN, SHARES, SURE, UP, All, Any, Claim, Formula, Unless, formula, key
+from .known import limits, relations, told
 from .linear import Coefficients, Row
-from .search import impossible
+from .search import by_itself, impossible
 
 _STEPS: Final = 16
 #: every sixteenth of the simplex, each three times (with different shares and series)
@@ -58,8 +60,35 @@ def tried(expr: Expr, *, value: bool = True, guard: bool = False) -> Tried:
         if len(_TRIED) >= _MOST_KEPT:
             _TRIED.clear()
         whole = formula(expr, value=value, guard=guard)
-        found = _TRIED[at] = Tried(whole, points(whole))
+        found = _TRIED[at] = Tried(whole, possible(whole))
     return found
+
+
+def possible(whole: Formula) -> int:
+    """The points of a formula that a market could have: those that keep to what is known about its variables."""
+    bits = points(whole)
+    names = variables(whole) if bits else frozenset()
+    for one in (*limits(names), *relations(names)) if names else ():
+        bits &= _row(one)
+    return bits
+
+
+def variables(whole: Formula) -> frozenset[str]:
+    """The variables of a formula, less those whose points keep to what is known about them."""
+    match whole:
+        case All() | Any():
+            return frozenset().union(*(variables(part) for part in whole.parts))
+        case Row():
+            return frozenset(name for name, _ in whole.coefficients) - SURE
+        case Unless():
+            return variables(whole.of)
+        case _:
+            return frozenset()
+
+
+def why(whole: Formula) -> str:
+    """What a person has to know about the values in a formula that never holds; "" where it contradicts itself."""
+    return "" if by_itself(whole) else told(sorted(variables(whole) - frozenset(REGIME)))
 
 
 def points(whole: Formula) -> int:

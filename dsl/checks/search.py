@@ -11,21 +11,12 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Final, Literal
 
-from .formula import CHOP, DOWN, SHARES, UP, All, Any, Claim, Formula, Unless
-from .linear import TOO_LARGE, Point, Row, row, solve
+from .formula import CHOP, DOWN, SHARES, SURE, UP, All, Any, Claim, Formula, Unless
+from .known import limits, relations
+from .linear import TOO_LARGE, Point, Row, solve
 
 _MOST_SOLVED: Final = 200
-_ONE: Final = Fraction(1)
 _ZERO: Final = Fraction(0)
-#: the three trends are shares of 1; chop is what is left of it
-_SIMPLEX: Final = (
-    row({UP: _ONE}, _ZERO, strict=False),
-    row({DOWN: _ONE}, _ZERO, strict=False),
-    row({UP: -_ONE, DOWN: -_ONE}, _ONE, strict=False),
-)
-_BOUNDS: Final = {
-    name: (row({name: _ONE}, _ZERO, strict=False), row({name: -_ONE}, _ONE, strict=False)) for name in SHARES
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +30,7 @@ class Way:
 @dataclass(slots=True)
 class _Search:
     solved: int = 0
+    bare: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +50,11 @@ def ways(formulas: Iterable[Formula]) -> Way | Literal["too large"] | None:
 def impossible(*formulas: Formula) -> bool:
     """True when the formulas certainly never hold at the same time."""
     return ways(formulas) is None
+
+
+def by_itself(whole: Formula) -> bool:
+    """True when a formula contradicts itself, whatever is known about its values."""
+    return _branch(_Search(bare=True), [whole], _Taken()) is None
 
 
 def _branch(search: _Search, todo: list[Formula], taken: _Taken) -> Way | Literal["too large"] | None:
@@ -102,12 +99,14 @@ def _solved(search: _Search, taken: _Taken) -> Way | Literal["too large"] | None
     denied = [u.opposite for u in taken.unless if isinstance(u, Row) and u.reads <= known]
     rows = [*taken.rows, *denied]
     names = {name for one in rows for name, _ in one.coefficients}
-    bounds = [b for name in SHARES if name in names for b in _BOUNDS[name]]
-    if UP in names or DOWN in names:
-        bounds.extend(_SIMPLEX)
-    point = solve([*rows, *bounds])
+    point = solve([*rows, *limits(names & SURE if search.bare else names)])
     if point is None or isinstance(point, str):
         return point
+    more = () if search.bare else relations(names)
+    closer = solve([*rows, *more]) if more else point
+    if closer is None:
+        return None
+    point = point if isinstance(closer, str) else closer
     return Way(point, tuple(sorted(claims, key=lambda c: c.text)))
 
 

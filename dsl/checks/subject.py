@@ -35,6 +35,11 @@ class Subject:
     tree: Map
     today: str
 
+    def strategies(self, chain: Chain) -> Mapping[str, tuple[str, ...]]:
+        """The strategies that a chain really gives each symbol of the universe, overrides and all."""
+        sectors = dict(self.world.settings.sectors)
+        return {symbol: chain.given(symbol, sectors.get(symbol, ""))[0] for symbol in self.world.settings.universe}
+
     def place(self, *paths: str) -> Span | None:
         """The place of the first of these paths that the text sets."""
         return next((self.origins[path] for path in paths if path in self.origins), None)

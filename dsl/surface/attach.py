@@ -7,13 +7,14 @@ end of the map or list it stands in. Blank lines are kept as comments without te
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
 from ..tree import Map, Node, Scalar, Seq
-from .comments import Comment
+from .comments import Comment, allows
 
 Path = tuple[str | int, ...]
 ROOT: Final[Path] = ()
@@ -154,8 +155,13 @@ def _behind(state: _Attaching, comment: Comment) -> None:
     anchor = inside or _before(state, at)
     if anchor is None:
         after = at >= state.root.span.end or not state.anchors
-        (state.of(ROOT).end if after else state.of(state.anchors[0].path).above).append(comment.span.text)
+        # beside a dash with nothing behind it: above what the dash begins
+        following = None if after else state.following(at) or state.anchors[0]
+        (state.of(following.path).above if following else state.of(ROOT).end).append(comment.span.text)
         return
+    anchor = (
+        anchor if inside else _opened_block(state, comment, anchor) or _last_on_line(state, comment, anchor) or anchor
+    )
     notes = state.of(anchor.path)
     closes = inside is None and isinstance(anchor.value, Map | Seq) and _spans_lines(state, anchor) and anchor.end <= at
     if closes:
@@ -165,6 +171,28 @@ def _behind(state: _Attaching, comment: Comment) -> None:
         notes.above.append(comment.span.text)
     else:
         notes.behind = comment.span.text
+
+
+def _opened_block(state: _Attaching, comment: Comment, anchor: _Anchor) -> _Anchor | None:
+    """`chain a when x { # qmtl: allow ...`: what silences warnings speaks of the whole block, not of its head's last value."""
+    item = anchor.path[:-1]
+    between = state.text[anchor.end : comment.span.start].strip()
+    if not item or between != "{" or not state.bracketed or not allows(comment.span.text):
+        return None
+    block, line = state.places[item], state.line(comment.span.start)
+    # below the first line of a head it speaks of the head alone, for the body is indented less
+    noted = any(path[: len(item)] == item for path in state.notes)
+    return block if block.start >= line and not noted else None
+
+
+def _last_on_line(state: _Attaching, comment: Comment, anchor: _Anchor) -> _Anchor | None:
+    """`b]  # about b`: the last item of a list over several lines, when it stands on the line of the bracket."""
+    value, line = anchor.value, state.line(comment.span.start)
+    if not isinstance(value, Seq) or not value.items or anchor.start >= line or anchor.end > comment.span.start:
+        return None
+    last = state.places[(*anchor.path, len(value.items) - 1)]
+    alone = isinstance(last.value, Scalar) and last.start >= line and not state.of(last.path).behind
+    return last if alone and state.text[last.end : comment.span.start].strip().startswith("]") else None
 
 
 def _inside_scalar(state: _Attaching, at: int) -> _Anchor | None:
@@ -209,9 +237,37 @@ def _above(state: _Attaching, comment: Comment) -> None:
     if closed is not None:
         _with_blank(state, state.of(closed).end, at, text)
     elif following is not None:
-        _with_blank(state, state.of(following.path).above, at, text)
+        first = _first_of_several(state, following, text)
+        if first is None:
+            _with_blank(state, state.of(following.path).above, at, text)
+            return
+        lines = state.of(first.path).above
+        if _blank_before(state, at) and not lines:
+            state.of(following.path).above.append(BLANK)
+        lines.append(text)
     else:
         _with_blank(state, state.of(ROOT).end, at, text)
+
+
+def _first_of_several(state: _Attaching, outer: _Anchor, text: str) -> _Anchor | None:
+    """The first of several blocks (or `allow` lines), when a comment above it silences warnings: those of this one alone.
+    What else stands there is said of all of them, unless it follows such a comment."""
+    found = _first_inside_of_several(state, outer)
+    return found if found and (allows(text) or state.of(found.path).above) else None
+
+
+def _first_inside_of_several(state: _Attaching, outer: _Anchor) -> _Anchor | None:
+    value = outer.value
+    if not state.bracketed or not isinstance(value, Map | Seq):
+        return None
+    if isinstance(value, Seq):
+        inner = state.places[(*outer.path, 0)] if value.items else None
+        return inner if inner and isinstance(inner.value, Map) and inner.start == outer.start else None
+    if not value.entries or value.span.start != outer.start:
+        return None
+    first = state.places[(*outer.path, value.entries[0].key)]
+    word = re.match(r"\S+", state.text[outer.start : first.start])
+    return first if word and not state.text[outer.start + word.end() : first.start].strip() else None
 
 
 def _not_back_in(state: _Attaching, following: _Anchor | None, closed: Path | None) -> Path | None:

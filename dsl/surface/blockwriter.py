@@ -19,6 +19,7 @@ from ..schemashape import alternative, below, is_condition, is_list, resolved
 from ..syntax import Text
 from ..tree import Entry, Map, Node, Scalar, Seq
 from .attach import BLANK, Attached, Notes, Path
+from .comments import allows
 from .words import WIDTH, WIDTH_OF_CONDITION, block_head, block_key, block_word
 
 _STEP: Final = 2
@@ -133,7 +134,9 @@ def _map_word(writing: _Writing, entry: Entry, schema: _Schema) -> str:
     node = entry.value
     assert isinstance(node, Map)
     simple = node.entries and all(_is_simple(inner.value) for inner in node)
-    return word if word and simple and not writing.attached.of((entry.key,)).end else ""
+    notes = writing.attached.of((entry.key,))
+    together = notes.end or any(allows(line) for line in (*notes.above, notes.behind))  # needs a line for the whole map
+    return word if word and simple and not together else ""
 
 
 _Rule = tuple[str, Mapping[str, Any]]
@@ -195,7 +198,9 @@ def _item(writing: _Writing, item: Map, rule: _Rule, at: _At) -> None:
     head, behind, gone = [word], "", set(taken)
     for key, text in _head(writing, item, meaning, (path, schema)):
         notes = writing.attached.of((*path, key))
-        if notes.above or behind:
+        # what silences warnings of a later line would silence those of the whole block
+        narrow = allows(notes.behind) and item.entries[0].key != key
+        if notes.above or behind or narrow:
             break
         gone.add(key)
         head.append(text)
@@ -327,6 +332,9 @@ def _setting(writing: _Writing, word: str, value: Node, at: _At) -> None:
 def _lines(writing: _Writing, lead: str, lines: Sequence[str], how: tuple[int, str]) -> None:
     """Further lines stand below the first value."""
     indent, behind = how
+    if len(lines) > 1 and allows(behind):  # of all these lines, not of the last one
+        writing.notes([behind], indent)
+        behind = ""
     for index, line in enumerate(lines):
         text = (lead if index == 0 else " " * len(lead)) + line
         writing.line(indent, text, behind if index == len(lines) - 1 else "")

@@ -21,6 +21,7 @@ _BLOCK_TEXT: Final = re.compile(r'"(?:[^"\\\n]|\\.)*"|(?P<comment>#[^\n]*)|"[^"\
 _BROKEN_YAML: Final = re.compile(r"\"(?:[^\"\\\n]|\\.)*\"|'(?:[^'\n]|'')*'|(?:(?<=[\s\[{,])|\A)(?P<comment>#[^\n]*)")
 _HASH: Final = re.compile(r"#[^\n]*")
 _HEADER: Final = re.compile(r"[|>][^\n#]*")
+_ALLOWS: Final = re.compile(r"#[ \t]*qmtl[ \t]*:?[ \t]*allow\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,11 @@ def comments(source: Source) -> tuple[Comment, ...]:
         return ()
     found = _of_blocks(text, 0) if source.name.endswith(".qmtl") else _of_yaml(text)
     return tuple(_comment(source, start, end) for start, end in found)
+
+
+def allows(text: str) -> bool:
+    """Whether a comment (with its `#`) silences warnings: then it matters which lines it stands at."""
+    return _ALLOWS.match(text) is not None
 
 
 def _comment(source: Source, start: int, end: int) -> Comment:

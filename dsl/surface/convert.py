@@ -20,7 +20,8 @@ from ..source import Source, Span
 from ..tree import Entry, Map, Node, Scalar, Seq, plain
 from .attach import Attached, Notes, attach
 from .blockwriter import to_block
-from .comments import Comment, comments
+from .comments import Comment, allows, comments
+from .silenced import refuse_other_silence
 from .yamlwriter import to_yaml
 
 MODELINE: Final = "# yaml-language-server: $schema="
@@ -84,6 +85,11 @@ def _version_first(document: Document, attached: Attached) -> tuple[Map, Attache
     """YAML files begin with their version; a block begins with its kind."""
     kind, *rest = document.tree.entries
     own = attached.of((kind.key,))
+    if allows(own.behind):  # what the whole block allows is said above the first line
+        own = Notes([*own.above, own.behind], "", own.end)
+        attached = Attached({**attached.notes, (kind.key,): own})
+    if any(allows(line) for line in attached.of(("version",)).above):
+        return document.tree, attached
     if not rest or rest[0].key != "version" or own.behind:
         return document.tree, attached
     version = attached.of(("version",))
@@ -118,12 +124,13 @@ def _shares(documents: Sequence[Document]) -> list[list[Comment]]:
 
 def _checked(document: Document, listed: Sequence[Comment], made: Converted) -> Converted:
     """The conversion itself, when reading it gives the same values and comments."""
-    again = read_text(made.text, made.name)
+    again = read_text(made.text, made.name, document.folder)
     kept = [c.text for c in comments(Source(made.name, made.text))] == [c.text for c in listed]
     if again is None or not kept or _meaning(again) != _meaning(document):
         raise ConversionError(
             f"{document.source.name}: {document.kind} {document.name} reads differently as {made.name}"
         )
+    refuse_other_silence(document, again, listed)
     return made
 
 
@@ -150,14 +157,14 @@ def _one_line_conditions(node: Node, root: object, schema: object) -> Node:
     return node
 
 
-def read_text(text: str, name: str) -> Document | None:
-    """The first document in a text, or None when it cannot be read without a mistake."""
+def read_text(text: str, name: str, folder: Path | None = None) -> Document | None:
+    """The first document in a text that stands in a folder, or None when it cannot be read without a mistake."""
     from ..blocks import block_to_tree
     from ..documents import identify
     from ..parser import parse_file
     from ..yamltree import read_yaml
 
-    source = Source(name, text)
+    source = Source(name, text, folder / name if folder else None)
     if not name.endswith(".qmtl"):
         tree, problems = read_yaml(source)
         document, more = identify(tree, source) if isinstance(tree, Map) else (None, ())

@@ -12,9 +12,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from ..exprtext import in_quotes
 from ..schemashape import alternative, below, is_condition, resolved
 from ..tree import Entry, Map, Node, Scalar, Seq
 from .attach import BLANK, Attached, Notes, Path
+from .comments import allows
 from .words import WIDTH, WIDTH_OF_CONDITION, yaml_text, yaml_word
 
 _STEP: Final = 2
@@ -83,8 +85,11 @@ def _entry(writing: _Writing, entry: Entry, where: _Where, at: tuple[int, str]) 
     elif (text := _on_one_line(writing, value, path, prefix)) is not None:
         writing.line(f"{prefix} {text}", notes.behind)
     elif (wrapped := _wrapped(writing, value, path, prefix)) is not None:
+        # what silences warnings of all lines stands above them
+        above = len(wrapped) > 1 and allows(notes.behind)
+        writing.notes([notes.behind] if above else [], indent)
         writing.lines.extend(wrapped[:-1])
-        writing.line(wrapped[-1], notes.behind)
+        writing.line(wrapped[-1], "" if above else notes.behind)
     else:
         writing = _first_comment_above(writing, value, path, indent)
         writing.line(prefix, notes.behind)
@@ -92,15 +97,17 @@ def _entry(writing: _Writing, entry: Entry, where: _Where, at: tuple[int, str]) 
 
 
 def _first_comment_above(writing: _Writing, value: Node, path: Path, indent: int) -> _Writing:
-    """What stood behind the first of several blocks stands above them all, where there is no such line in YAML."""
+    """What stood behind the first of several blocks stands above them all, where there is no such line in YAML, unless it
+    silences warnings: those of the first block alone."""
     first = (*path, 0)
-    behind = writing.attached.of(first).behind
-    if not behind or not isinstance(value, Seq) or not isinstance(value.items[0], Map):
+    own = writing.attached.of(first)
+    if not own.behind or not isinstance(value, Seq) or not isinstance(value.items[0], Map):
+        return writing
+    if any(allows(line) for line in (*own.above, own.behind)):
         return writing
     if all(_item_on_one_line(writing, item, (*path, i), indent + _STEP) for i, item in enumerate(value.items)):
         return writing
-    own = writing.attached.of(first)
-    writing.notes([*own.above, behind], indent)
+    writing.notes([*own.above, own.behind], indent)
     notes = {**writing.attached.notes, first: Notes([], "", own.end)}
     return _Writing(writing.schema, Attached(notes), writing.lines)
 
@@ -206,11 +213,18 @@ def _filled(words: Sequence[str], lead: str, close: str) -> list[str]:
     return [*lines, line]
 
 
+def _flow_item(node: Node) -> str:
+    """An item of a list on one line. Words side by side would be read as items whose comma is missing."""
+    if isinstance(node, Scalar) and isinstance(node.value, str) and " " in node.value:
+        return in_quotes(node.value)
+    return _flow(node)
+
+
 def _flow(node: Node) -> str:
     if isinstance(node, Scalar):
         return yaml_word(node, flow=True)
     if isinstance(node, Seq):
-        return f"[{', '.join(_flow(item) for item in node.items)}]"
+        return f"[{', '.join(_flow_item(item) for item in node.items)}]"
     return "{" + ", ".join(f"{yaml_text(e.key, flow=True)}: {_flow(e.value)}" for e in node.entries) + "}"
 
 

@@ -1,12 +1,13 @@
 """What came out of a tick, against what a case expects.
 
 In: a played tick and its expectations. Out: `Mismatch`es with what came instead and every reason that the steps gave for
-the symbol, because "why" is the first question after "what".
+the symbol, because "why" is the first question after "what"; of a target its way through the steps, of a selection the
+scores, of orders the reasons of every symbol that is concerned.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,7 +16,9 @@ from qmtl.dsl.cases.model import Expectation, WantedOrder, Weight
 from ..orders import Order
 from ..reasons import Reason
 from ..tick import chain_names, market_phase, policy_labels, reasons_of, selected_names
+from .guards import HeldBack
 from .run import Played
+from .way import percent, scores_of, way_of_target
 
 #: targets and weights may differ by this much: 0.01 percentage points
 TOLERANCE: Final = 1e-4
@@ -26,15 +29,26 @@ _FRESHNESS: Final = {
     Reason.OUTSIDE_RTH: "outside_rth",
 }
 _SLACK: Final = 1e-9
+#: symbols of failed orders whose reasons are told
+_FEW: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Why:
-    """A reason that one of the steps gave: step, code, and what the code means."""
+    """A reason that one of the steps gave: step, code, what the code means, and the symbol ("" = the world)."""
 
     step: str
     code: str
     text: str
+    symbol: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Detail:
+    """What a person would ask next: a title ("target of SPY") and lines."""
+
+    title: str
+    lines: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +59,7 @@ class Mismatch:
     at: int
     came: str
     why: tuple[Why, ...]
+    details: tuple[Detail, ...] = ()
 
 
 def mismatches(played: Played) -> tuple[Mismatch, ...]:
@@ -53,8 +68,37 @@ def mismatches(played: Played) -> tuple[Mismatch, ...]:
     for expectation in played.step.expect:
         came = _LOOK[expectation.about](played, expectation)
         if came is not None:
-            found.append(Mismatch(expectation, played.step.at, came, why(played, expectation.symbol)))
+            symbols = _concerned(played, expectation)
+            given = tuple(one for symbol in symbols for one in why(played, symbol))
+            details = tuple(_details(played, expectation, symbols))
+            found.append(Mismatch(expectation, played.step.at, came, given, details))
     return tuple(found)
+
+
+def _concerned(played: Played, expectation: Expectation) -> tuple[str, ...]:
+    """The symbol of an expectation; of orders the symbols that came otherwise; "" for the world."""
+    if expectation.about != "orders":
+        return (expectation.symbol,)
+    missing, left = _unmatched(played, expectation)
+    symbols = dict.fromkeys([wanted.symbol for wanted in missing] + [order.symbol for order in left])
+    return tuple(symbol for symbol in symbols if symbol in played.tick.frame.index)[:_FEW]
+
+
+def _details(played: Played, expectation: Expectation, symbols: tuple[str, ...]) -> Iterator[Detail]:
+    """The way of targets, the scores of selections, and guards that held something back."""
+    for symbol in symbols:
+        unknown = symbol and Reason.SIGNAL_UNKNOWN.code in {code for _, code in reasons_of(played.tick, symbol)}
+        if expectation.about in ("target", "orders"):
+            yield Detail(f"way of the target of {symbol}", (way_of_target(played.tick, symbol),))
+        if expectation.about in ("selected", "weights") or unknown:
+            yield Detail(f"strategies for {symbol}", scores_of(played.tick, symbol))
+    for held in played.guards:
+        if held.symbol in symbols:
+            yield Detail(f"entry guard {held.guard} holds {held.symbol} back", (_said(held),))
+
+
+def _said(held: HeldBack) -> str:
+    return f"it is unknown: {', '.join(held.missing)}" if held.missing else "its condition holds"
 
 
 def why(played: Played, symbol: str) -> tuple[Why, ...]:
@@ -66,16 +110,11 @@ def why(played: Played, symbol: str) -> tuple[Why, ...]:
     found += [("orders", cancel.reason) for cancel in netted.cancels if cancel.symbol == symbol]
     found += [("net", denied.reason) for denied in netted.denied if symbol in ("", denied.symbol)]
     texts = _texts()
-    return tuple(Why(step, code, texts[code]) for step, code in found)
+    return tuple(Why(step, code, texts[code], symbol) for step, code in found)
 
 
 def _texts() -> Mapping[str, str]:
     return {reason.code: reason.text for reason in Reason}
-
-
-def percent(value: float) -> str:
-    """A fraction as people write it, to a hundredth of a percentage point."""
-    return f"{value * 100:.2f}".rstrip("0").rstrip(".") + "%" if abs(value) > 5e-5 else "0%"
 
 
 def _name(look: Callable[[Played, int], str]) -> Callable[[Played, Expectation], str | None]:
@@ -119,19 +158,30 @@ def _weights(played: Played, expectation: Expectation) -> str | None:
 
 
 def _orders(played: Played, expectation: Expectation) -> str | None:
-    left = list(played.netted.orders)
-    missing = False
+    missing, left = _unmatched(played, expectation)
+    if not missing and not left:
+        return None
+    return ", ".join(map(_shown, played.netted.orders)) or "no order"
+
+
+def _unmatched(played: Played, expectation: Expectation) -> tuple[list[WantedOrder], list[Order]]:
+    """(orders that were expected and did not come, orders that came unexpected)."""
+    left, missing = list(played.netted.orders), []
     assert isinstance(expectation.wanted, tuple)
     for wanted in expectation.wanted:
         assert isinstance(wanted, WantedOrder)
         order = next((order for order in left if _fits(order, wanted)), None)
         if order is None:
-            missing = True
+            missing.append(wanted)
         else:
             left.remove(order)
-    if not missing and not left:
-        return None
-    return ", ".join(map(_shown, played.netted.orders)) or "no order"
+    return missing, left
+
+
+def _guards(played: Played, expectation: Expectation) -> str | None:
+    assert isinstance(expectation.wanted, tuple)
+    came = {held.guard for held in played.guards if held.symbol == expectation.symbol}
+    return None if came == set(expectation.wanted) else ", ".join(sorted(came)) or "none"
 
 
 def _fits(order: Order, wanted: WantedOrder) -> bool:
@@ -165,6 +215,7 @@ _LOOK: Final[Mapping[str, Callable[[Played, Expectation], str | None]]] = {
     "weights": _weights,
     "target": _target,
     "because": _because,
+    "guards": _guards,
     "position_policy": _name(lambda played, column: policy_labels(played.tick)[column]),
     "orders": _orders,
     "denied": _by_symbol(lambda played: [(denied.symbol, denied.reason) for denied in played.netted.denied]),

@@ -30,6 +30,7 @@ from ..state import DecideState
 from ..tick import Tick
 from .feed import CaseFeed
 from .given import overlaid
+from .guards import HeldBack, held_back_by
 from .start import ACCOUNT, Opening, opening, owned_by, remembered
 from .timeline import Stretch, stretches
 
@@ -54,11 +55,12 @@ class WorldUnderTest:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Played:
-    """One tick of a case: what was decided and what leaves."""
+    """One tick of a case: what was decided, what leaves, and which entry guards held something back."""
 
     step: Step
     tick: Tick
     netted: Netted
+    guards: tuple[HeldBack, ...] = ()
 
 
 @dataclass(slots=True)
@@ -130,7 +132,7 @@ def play(case: Case, under_test: WorldUnderTest, open_account: OpenAccount) -> t
         if number:
             market = world.observe(step, part)
         state, latest = _tick(step, frame, (state, market), (orders, changes))
-        played.append(latest)
+        played.append(replace(latest, guards=held_back_by(latest.tick, world.observer.memory.graph)))
         if number + 1 < len(case.steps):
             if orders.broker is None:
                 rows = [row for stretch in parts for row in stretch.rows]

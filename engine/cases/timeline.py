@@ -7,13 +7,14 @@ newest bar of a decision tick closes at the tick. What a step does not say goes 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
 
 import numpy as np
 
 from qmtl.dsl.cases.model import Bars, Case, Probabilities, RegimeColumns, Series, Step
 
 from ..bars import FIELDS, BarRow, Floats, MacroRow
-from ..calendar import SessionCalendar, iso
+from ..calendar import SessionCalendar
 from ..errors import QmtlError
 
 VOLUME = 1_000_000.0
@@ -56,7 +57,7 @@ def stretches(case: Case, universe: tuple[str, ...], calendar: SessionCalendar) 
         newest = _newest(step, past, calendar)
         count = _longest(step) if past is None else newest - past.bar
         if newest - count < 0:
-            raise CaseError(_at(step), f"the calendar has too few bars before {iso(step.at)}")
+            raise CaseError(_at(step), f"the calendar has too few bars before {_shown(step.at, step)}")
         before = past or _Past(newest, np.full(len(universe), np.nan), np.full((5, len(universe)), np.nan), -1)
         values = _values(step, count, column, None if past is None else past.close)
         regime = _regime(step.regime, count, column, before.regime)
@@ -73,19 +74,24 @@ def _at(step: Step) -> str:
     return f"{step.path}.at" if step.path else "at"
 
 
+def _shown(at: int, step: Step) -> str:
+    """A moment by the clock that the case is written by."""
+    return datetime.fromtimestamp(at, timezone(timedelta(seconds=step.offset))).isoformat(timespec="minutes")
+
+
 def _newest(step: Step, past: _Past | None, calendar: SessionCalendar) -> int:
     """How many bars of the grid have closed by the tick."""
     if not calendar.opens[0] <= step.at < calendar.until:
-        raise CaseError(_at(step), f"{iso(step.at)} is outside the days that calendar {calendar.name} covers")
+        raise CaseError(_at(step), f"{_shown(step.at, step)} is outside the days that calendar {calendar.name} covers")
     ends = calendar.bar_ends("15m")
     newest = int(ends.searchsorted(step.at, side="right"))
     closes = newest > 0 and int(ends[newest - 1]) == step.at
     if step.decision and not closes:
-        near = f"bars close at {iso(int(ends[newest - 1]))} and {iso(int(ends[min(newest, len(ends) - 1)]))}"
-        message = f"no 15m bar of {calendar.name} closes at {iso(step.at)}"
+        near = f"bars close at {_shown(int(ends[newest - 1]), step)} and {_shown(int(ends[min(newest, len(ends) - 1)]), step)}"
+        message = f"no 15m bar of {calendar.name} closes at {_shown(step.at, step)}"
         raise CaseError(_at(step), message, f"{near}; for a tick between bars write `tick: follow_up`")
     if not step.decision and closes:
-        message = f"a 15m bar closes at {iso(step.at)}, so this is no follow-up tick"
+        message = f"a 15m bar closes at {_shown(step.at, step)}, so this is no follow-up tick"
         raise CaseError(_at(step), message, "leave `tick` out, or move the tick by a minute")
     if not step.decision and past is not None and newest > past.bar:
         message = "a bar closes between this follow-up tick and the step before"

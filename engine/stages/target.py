@@ -41,8 +41,8 @@ def run(frame: Frame, tick: Tick) -> Tick:
     load, reason = tick.load, no_reasons(frame)
     may_enter = _may_enter(tick)
     if tick.market.decision:
-        target = _sized(frame, tick, may_enter, reason)
-        target = _without_entries(tick, target, may_enter, reason)
+        target = sized(frame, tick, may_enter, reason).target
+        target = without_entries(tick, target, may_enter, reason)
         target = _guarded(frame, tick, target, reason)
     else:
         target = load.current
@@ -78,8 +78,19 @@ def _may_enter(tick: Tick) -> Bools:
     return may_enter
 
 
-def _sized(frame: Frame, tick: Tick, may_enter: Bools, reason: Codes) -> Floats:
-    """Caps, breadth and exposure; NaN (unknown) holds the current fraction."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Sizing:
+    """From wishes to sizes: after the symbol cap and the breadth rule (`capped`), the factors of the other caps, and the
+    target with the exposure."""
+
+    capped: Floats
+    by_sector: Floats | None
+    by_total: float
+    target: Floats
+
+
+def sized(frame: Frame, tick: Tick, may_enter: Bools, reason: Codes) -> Sizing:
+    """Caps, breadth and exposure; NaN (unknown) holds the current fraction. Notes its reasons."""
     risk, load, exposure = frame.program.settings.risk, tick.load, tick.chain.exposure
     raw = tick.select.raw
     unknown = np.isnan(raw)
@@ -96,19 +107,19 @@ def _sized(frame: Frame, tick: Tick, may_enter: Bools, reason: Codes) -> Floats:
             put(reason, dropped, Reason.CAP_BREADTH)
             capped = np.where(gone, 0.0, capped)
             by_sector, by_total = scaled(frame, np.abs(capped))
-    sized = capped if by_sector is None else capped * by_sector
-    sized = sized * by_total
-    member = sized != 0
+    target = capped if by_sector is None else capped * by_sector
+    target = target * by_total
+    member = target != 0
     put(reason, member & (np.abs(wished) > risk.max_symbol), Reason.CAP_SYMBOL)
     if by_sector is not None:
         put(reason, member & (by_sector < 1), Reason.CAP_SECTOR)
     if by_total < 1:
         put(reason, member, Reason.CAP_TOTAL)
-    sized *= exposure
-    if not some(unknown):
-        return sized
-    put(reason, unknown & load.held, Reason.UNKNOWN_HOLD)
-    return np.where(unknown, load.current, sized)
+    target *= exposure
+    if some(unknown):
+        put(reason, unknown & load.held, Reason.UNKNOWN_HOLD)
+        target = np.where(unknown, load.current, target)
+    return Sizing(capped, by_sector, by_total, target)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -147,7 +158,8 @@ def _broad(frame: Frame, tick: Tick, book: _Book, factor: Floats | float) -> tup
     return small, member & ~surviving(frame, size, rank, need)
 
 
-def _without_entries(tick: Tick, target: Floats, may_enter: Bools, reason: Codes) -> Floats:
+def without_entries(tick: Tick, target: Floats, may_enter: Bools, reason: Codes) -> Floats:
+    """Targets after what earlier stages block: no new side, no larger position. Notes its reason."""
     current = tick.load.current
     barred = tick.load.held & ~may_enter
     if not some(barred):  # elsewhere a blocked entry is no member of the book: its target is 0 or unknown
@@ -161,27 +173,29 @@ def _without_entries(tick: Tick, target: Floats, may_enter: Bools, reason: Codes
 
 
 def _guarded(frame: Frame, tick: Tick, target: Floats, reason: Codes) -> Floats:
-    load = tick.load
-    if not frame.program.guards:
-        return target
-    flat = ~load.held | (np.abs(load.current) < frame.program.settings.position_policy.flat)
     for row, guard in enumerate(frame.program.guards):
-        rules, truth = guard.settings, tick.market.guards[row]
-        side = {"long_entries": target > EPS, "short_entries": target < -EPS, "entries": np.abs(target) > EPS}[
-            rules.block
-        ]
-        unknown = truth == UNKNOWN
-        stops = truth == TRUE
-        if rules.on_missing == "block" or (rules.on_missing == "value" and rules.value):
-            stops = stops | unknown
-        entering = side & stops & (flat | (target * load.current < 0))
+        entering, frozen = held_back(frame, tick, target, row)
         target = np.where(entering, 0.0, target)
         put(reason, entering, Reason.GUARD)
-        if rules.on_missing == "hold":
-            frozen = side & unknown
-            target = np.where(frozen, load.current, target)
+        if guard.settings.on_missing == "hold":
+            target = np.where(frozen, tick.load.current, target)
             put(reason, frozen, Reason.GUARD_HOLD)
     return target
+
+
+def held_back(frame: Frame, tick: Tick, target: Floats, row: int) -> tuple[Bools, Bools]:
+    """What an entry guard does to these targets: [S] (entries that it blocks, targets that it freezes)."""
+    rules, truth, load = frame.program.guards[row].settings, tick.market.guards[row], tick.load
+    flat = ~load.held | (np.abs(load.current) < frame.program.settings.position_policy.flat)
+    side: Bools = {"long_entries": target > EPS, "short_entries": target < -EPS, "entries": np.abs(target) > EPS}[
+        rules.block
+    ]
+    unknown = truth == UNKNOWN
+    stops = truth == TRUE
+    if rules.on_missing == "block" or (rules.on_missing == "value" and rules.value):
+        stops = stops | unknown
+    entering = side & stops & (flat | (target * load.current < 0))
+    return entering, side & unknown & (rules.on_missing == "hold")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -12,15 +12,18 @@ from decimal import Decimal
 
 from qmtl.dsl.cases.check import CheckedCases
 from qmtl.dsl.cases.model import Case, Wanted, WantedOrder, Weight
-from qmtl.dsl.cases.report import Covered, Failure, Outcome, Reason
+from qmtl.dsl.cases.report import Covered, Detail, Failure, Outcome, Reason
 from qmtl.dsl.model import PaperBroker
+from qmtl.dsl.tree import Map, Node, Seq
 from qmtl.engine.adapters.paper import PaperAccount
-from qmtl.engine.cases.compare import Mismatch, mismatches, percent
+from qmtl.engine.cases.compare import Mismatch, mismatches
 from qmtl.engine.cases.coverage import coverage
 from qmtl.engine.cases.feed import CaseFeed
+from qmtl.engine.cases.notes import notes
 from qmtl.engine.cases.run import OpenAccount, Played, WorldUnderTest, play
 from qmtl.engine.cases.start import ACCOUNT
 from qmtl.engine.cases.timeline import CaseError
+from qmtl.engine.cases.way import percent
 from qmtl.engine.ports import BrokerSnapshot
 
 from .casefiles import Suite
@@ -44,11 +47,14 @@ def outcomes(
 
 
 def covered(
-    suite: Suite, ready: Mapping[str, WorldUnderTest], played: Mapping[str, list[Played]]
+    suite: Suite, ready: Mapping[str, WorldUnderTest], played: Mapping[str, list[Played]], *, everywhere: bool = False
 ) -> tuple[Covered, ...]:
-    """Coverage of every world, in order of their names."""
+    """Coverage of the worlds that cases name, in order of their names; `everywhere`: also of those without a case."""
+    tested = {one.world.file for one in suite.documents if one.world is not None}
     found = []
     for file, compiled in sorted(suite.worlds.items(), key=lambda pair: pair[1].name):
+        if not everywhere and file not in tested:
+            continue
         one = coverage(compiled.name, ready[file].computed, played[file])
         rules = tuple((rule.kind, rule.name, rule in one.seen) for rule in one.rules)
         found.append(Covered(compiled.name, file, rules))
@@ -67,7 +73,20 @@ def _run(one: CheckedCases, case: Case, world: WorldUnderTest) -> tuple[Outcome,
         failures = tuple(_failure(one, mismatch) for tick in played for mismatch in mismatches(tick))
     path = f"{case.path}.name" if case.path else "name"
     seconds = time.perf_counter() - began
-    return Outcome(case.name, one.document.name, case.world, one.origins[path], failures, seconds), played
+    said = () if failures or _without_market(one, case) else tuple(note for tick in played for note in notes(tick))
+    told = tuple(dict.fromkeys(said))
+    return Outcome(case.name, one.document.name, case.world, one.origins[path], failures, seconds, told), played
+
+
+def _without_market(one: CheckedCases, case: Case) -> bool:
+    """Whether the case says `market: {}`: then it is about series that are missing."""
+    node: Node | None = one.document.tree
+    if case.path:
+        group = one.document.tree.get("cases")
+        assert isinstance(group, Seq)
+        node = group.items[int(case.path.rpartition(".")[2])]
+    market = node.get("market") if isinstance(node, Map) else None
+    return isinstance(market, Map) and not market.entries
 
 
 def account_for(world: WorldUnderTest, closing: ExitStack) -> OpenAccount:
@@ -94,13 +113,16 @@ def _failure(one: CheckedCases, mismatch: Mismatch) -> Failure:
     span = one.origins.get(about.path) or one.document.place
     of = f" of {about.symbol}" if about.symbol else ""
     shown = _TITLES.get(about.about, about.about)
-    message = f"{shown}{of}: expected {_said(wanted)}, got {mismatch.came}"
-    why = tuple(Reason(reason.step, reason.code, reason.text) for reason in mismatch.why)
-    return Failure(span, message, "", why, label=f"got {mismatch.came}", symbol=about.symbol)
+    said = _said(wanted, "no order" if about.about == "orders" else "none")
+    message = f"{shown}{of}: expected {said}, got {mismatch.came}"
+    why = tuple(Reason(reason.step, reason.code, reason.text, reason.symbol) for reason in mismatch.why)
+    details = tuple(Detail(detail.title, detail.lines) for detail in mismatch.details)
+    return Failure(span, message, "", why, f"got {mismatch.came}", about.symbol, details)
 
 
 _TITLES = {
     "because": "reasons",
+    "guards": "entry guards",
     "position_policy": "position policy",
     "market_phase": "market phase",
     "canceled": "canceled order",
@@ -108,11 +130,11 @@ _TITLES = {
 }
 
 
-def _said(wanted: Wanted | WantedOrder | Weight) -> str:
+def _said(wanted: Wanted | WantedOrder | Weight, nothing: str = "no order") -> str:
     if isinstance(wanted, float):
         return percent(wanted)
     if isinstance(wanted, tuple):
-        return ", ".join(_said(item) for item in wanted) or "no order"
+        return ", ".join(_said(item) for item in wanted) or nothing
     if isinstance(wanted, WantedOrder):
         words = (wanted.side, f"{wanted.qty:f}" if wanted.qty is not None else "", wanted.symbol)
         return " ".join(word for word in (*words, wanted.leg, wanted.because) if word)

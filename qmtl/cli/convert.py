@@ -33,7 +33,7 @@ def convert(files: tuple[Path, ...], to: str | None, out: Path | None, write: bo
     if out and write:
         raise click.UsageError("--out and --write exclude each other")
     _refuse_errors(files)
-    made = [(file, _converted(file, to)) for file in files]
+    made = [(file, _said_elsewhere(file, to)) for file in files]
     whole = [(file, one) for file, ones in made for one in ones]
     if out and len(whole) != 1:
         raise click.UsageError(f"--out takes one document, here are {len(whole)}: use --write")
@@ -50,8 +50,17 @@ def _refuse_errors(files: tuple[Path, ...]) -> None:
 
     found = [d for d in validate(files).diagnostics if d.severity == "error"]
     if found:
-        report(tuple(found))
+        report(tuple(found), err=True)
         sys.exit(EXIT_ERRORS)
+
+
+def _said_elsewhere(file: Path, to: str | None) -> tuple[Converted, ...]:
+    from qmtl.dsl.surface.silenced import SilenceError
+
+    try:
+        return _converted(file, to)
+    except SilenceError as error:
+        raise click.UsageError(str(error)) from error
 
 
 def _converted(file: Path, to: str | None) -> tuple[Converted, ...]:
@@ -72,7 +81,9 @@ def _refuse_definitions(file: Path, loaded: Loaded) -> None:
     """Formulas have no YAML form."""
     if loaded.definitions:
         names = ", ".join(f"{d.kind} {d.name.name}" for d in loaded.definitions)
-        message = f"{file} defines {names}: what computes has no YAML form. Move it to a .qmtl file of its own first."
+        message = f"{file} defines {names}: what computes has no YAML form, and stays a .qmtl file."
+        if loaded.documents:
+            message += f" Move {'it' if len(loaded.definitions) == 1 else 'them'} to a .qmtl file of its own first."
         raise click.UsageError(message)
 
 

@@ -7,7 +7,6 @@ programs. The grammar of the two sides stands in the help of the command.
 
 from __future__ import annotations
 
-import re
 import sys
 import tempfile
 from contextlib import ExitStack
@@ -18,14 +17,17 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from .colour import coloured
+from .terminal import columns
+from .usual import WORLDS, usual_paths
 from .validate import EXIT_ERRORS, report
 
 if TYPE_CHECKING:
+    from qmtl.dsl.changes.change import Difference
     from qmtl.dsl.changes.side import Side
+    from qmtl.dsl.diagnostics import Diagnostic
 
 EXIT_CHANGES: Final = 4
-_WORLDS: Final = Path("worlds")
-_DEPLOYMENT: Final = re.compile(rb"^[\"']?deployment[\"']?[ \t]*:|^deployment[ \t]+\w", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +56,12 @@ def diff(sides: tuple[str, ...], form: str, detailed_exitcode: bool) -> None:
     qmtl diff OLD [NEW]            two folders or files (NEW: worlds/)
 
     A word is a path when such a file or folder exists (write ./NAME to insist), else a revision. PATH limits both sides;
-    without one it is worlds/ and the deployments beside it.
+    without one it is worlds/ and the deployments beside it. Warnings that only the second side has are printed too.
 
     Exit codes: 0 done, 1 errors on a side, 2 wrong usage, 4 something changed (with --detailed-exitcode)."""
     from qmtl.dsl.changes.compare import differences
-    from qmtl.dsl.changes.describe import as_json, describe
+    from qmtl.dsl.changes.describe import as_json
+    from qmtl.dsl.changes.side import new_warnings
 
     with ExitStack() as stack:
         before, after = (_read(one, stack) for one in _asked(sides))
@@ -68,9 +71,22 @@ def diff(sides: tuple[str, ...], form: str, detailed_exitcode: bool) -> None:
         if not before.documents and not after.documents:
             raise click.UsageError("there are no documents on either side")
         found = differences(before, after, date.today().isoformat())  # noqa: DTZ011 - the operator's own day
-        text = as_json(found) if form == "json" else describe(found, color=sys.stdout.isatty())
-    click.echo(text, nl=False)
+        warnings = new_warnings(before, after)
+        if form == "json":
+            click.echo(as_json(found, warnings), nl=False)
+        else:
+            _print(found, warnings)
     sys.exit(EXIT_CHANGES if found and detailed_exitcode else 0)
+
+
+def _print(found: tuple[Difference, ...], warnings: tuple[Diagnostic, ...]) -> None:
+    """The differences, and the warnings that `qmtl validate` gives for the side after but not for the side before."""
+    from qmtl.dsl.changes.describe import describe
+
+    click.echo(describe(found, color=coloured(sys.stdout), columns=columns()), nl=False)
+    if warnings:
+        click.echo("\nnew warnings\n")
+        report(warnings)
 
 
 def _broken(side: Side, form: str) -> None:
@@ -106,7 +122,7 @@ def _asked(words: tuple[str, ...]) -> tuple[Asked, Asked]:
         if is_revision(rest[0]):
             return Asked("", (Path(first),)), Asked(rest[0], (Path(first),), lack=True)
         raise click.UsageError(f"`{rest[0]}` is neither a file or folder nor a git revision")
-    return Asked("", (Path(first),)), Asked("", (Path(rest[0]) if rest else _WORLDS,))
+    return Asked("", (Path(first),)), Asked("", (Path(rest[0]) if rest else WORLDS,))
 
 
 def _range(word: str) -> tuple[str, str] | None:
@@ -139,7 +155,7 @@ def _read(asked: Asked, stack: ExitStack) -> Side:
     from qmtl.dsl.changes.side import Origin, read_side
 
     if not asked.revision:
-        return read_side(asked.paths or _usual(Path()), Origin(lack=asked.lack))
+        return read_side(asked.paths or usual_paths(Path()), Origin(lack=asked.lack))
     from .revisions import GitError, unpack
 
     top = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="qmtl-diff-"))).resolve()
@@ -147,13 +163,5 @@ def _read(asked: Asked, stack: ExitStack) -> Side:
         here = unpack(asked.revision, top)
     except GitError as error:
         raise click.ClickException(str(error)) from error
-    paths = tuple(here / path for path in asked.paths) or _usual(here)
+    paths = tuple(here / path for path in asked.paths) or usual_paths(here)
     return read_side(paths, Origin(asked.revision, here, lack=True))
-
-
-def _usual(folder: Path) -> tuple[Path, ...]:
-    """worlds/ and the deployments beside it."""
-    beside = (p for p in sorted(folder.iterdir()) if p.suffix in (".yaml", ".yml", ".qmtl") and p.is_file())
-    deployments = tuple(path for path in beside if _DEPLOYMENT.search(path.read_bytes()))
-    worlds = (folder / _WORLDS,)
-    return (*(worlds if worlds[0].exists() or not deployments else ()), *deployments)

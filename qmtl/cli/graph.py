@@ -26,7 +26,8 @@ def graph(path: str, form: str, output: Path | None, nodes: bool) -> None:
 
     compiled = compile_world(path)
     if compiled.program is None:
-        report(compiled.diagnostics)
+        # a picture is often piped into a file: only JSON has a place for mistakes
+        report(compiled.diagnostics, "json" if form == "json" else "text", err=form != "json")
         sys.exit(EXIT_ERRORS)
     text = draw(compiled.program, form, nodes=nodes)  # type: ignore[arg-type]
     if output is None:

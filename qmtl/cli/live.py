@@ -5,29 +5,21 @@ In: `TickReport`s. Out: text. Display only: whatever stands here can be left out
 
 from __future__ import annotations
 
-import math
 from collections import Counter
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
-from rich.console import Console, Group
+from rich.console import Console
 from rich.live import Live
-from rich.panel import Panel
-from rich.progress_bar import ProgressBar
-from rich.table import Table
-from rich.text import Text
 
 from qmtl.engine.orders import Order
 from qmtl.engine.runtime import TickReport
-from qmtl.engine.tick import market_phase
-from qmtl.engine.views import SymbolView, chain_counts, symbol_views
+from qmtl.engine.views import chain_counts, symbol_views
+
+from .livetable import Screen
 
 EXCHANGE_TIME = ZoneInfo("America/New_York")
-#: rows of the live table; held and wanted symbols come first
-ROWS = 26
-COLOURS = {"defensive": "red", "chop": "yellow", "trend": "green", "neutral": "cyan"}
 
 
 class Display(Protocol):
@@ -126,7 +118,7 @@ class LiveTable(Quiet):
         if report.decision:
             views = (view for tick in report.ticks for view in symbol_views(tick))
             self._why = {view.symbol: view.why for view in views}
-        self._live.update(screen(report, self._recent, self._why, done, total))
+        self._live.update(Screen(report, stamp(report.now), tuple(self._recent), self._why, done, total))
 
     def say(self, text: str) -> None:
         """Above the table."""
@@ -135,66 +127,6 @@ class LiveTable(Quiet):
     def stop(self) -> None:
         """Give the terminal back; the last table stays."""
         self._live.stop()
-
-
-def screen(report: TickReport, recent: list[str], why: Mapping[str, str], done: int, total: int) -> Group:
-    """The whole live view of one tick; `why` holds the reasons of the last decision, which a follow-up does not change."""
-    parts: list[Panel | Table | ProgressBar | Text] = [_header(report)]
-    parts += [_table([view for tick in report.ticks for view in symbol_views(tick)], why)]
-    if recent:
-        parts.append(Panel(Text("\n".join(recent)), title="last orders", title_align="left", border_style="dim"))
-    if total:
-        parts.append(Text(f"{done} of {total} decision ticks"))
-        parts.append(ProgressBar(total=total, completed=done))
-    return Group(*parts)
-
-
-def _header(report: TickReport) -> Text:
-    tick = report.ticks[0]
-    equity = f"{float(report.snapshot.equity):,.2f}" if report.snapshot else "unreadable"
-    kind = "decision" if report.decision else "follow-up"
-    worlds = ", ".join(t.frame.program.settings.world for t in report.ticks)
-    chains = sum((chain_counts(t) for t in report.ticks), Counter[str]())
-    text = Text(
-        f"{stamp(report.now)}  {kind}  {market_phase(tick)}  equity {equity}  {worlds}  {report.seconds * 1e3:.1f} ms\n"
-    )
-    for name, count in chains.most_common():
-        text.append(f" {name} {count} ", style=f"reverse {COLOURS.get(name, 'white')}")
-        text.append(" ")
-    return text
-
-
-def _table(views: list[SymbolView], why: Mapping[str, str]) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("symbol", "phase", "up", "down", "chop", "vol", "chain", "strategy", "target", "held", "order", "why"):
-        table.add_column(name, justify="right" if name in _NUMBERS else "left", no_wrap=True)
-    chosen = sorted(views, key=lambda v: (not v.order, not v.held, not v.target))[:ROWS]
-    for v in chosen:
-        table.add_row(
-            v.symbol,
-            v.status.removeprefix("freshness."),
-            *(_number(x) for x in v.p),
-            Text(v.chain, style=COLOURS.get(v.chain, "")),
-            v.strategy,
-            _percent(v.target),
-            _percent(v.held),
-            Text(_percent(v.order), style="bold"),
-            why.get(v.symbol, v.why),
-        )
-    if len(views) > ROWS:
-        table.caption = f"and {len(views) - ROWS} more"
-    return table
-
-
-_NUMBERS = {"up", "down", "chop", "vol", "target", "held", "order"}
-
-
-def _number(value: float) -> str:
-    return "-" if math.isnan(value) else f"{value:.2f}"
-
-
-def _percent(value: float) -> str:
-    return "" if not value or math.isnan(value) else f"{value:+.1%}"
 
 
 def display(*, quiet: bool) -> Display:

@@ -33,6 +33,7 @@ from qmtl.engine.start import begin, note
 from qmtl.engine.ticks import ReplayTimes, TickTimes, WallTimes, grid
 from qmtl.engine.views import chain_counts, events_of, state_of, summary_of
 
+from .colour import coloured
 from .exits import EXIT_DATA, leave
 from .live import Display, display, stamp
 from .reload import setting_of, swap_all
@@ -59,7 +60,7 @@ def run(config: Path, once: bool, ticks: int | None, dry: bool, fresh: bool, qui
     paths = given(flags["bars"], flags["vix"], flags["out"])
     compiled = compile_deployment(config, paths)
     if compiled.diagnostics:
-        click.echo(render_text(compiled.diagnostics, color=sys.stderr.isatty()), err=True)
+        click.echo(render_text(compiled.diagnostics, color=coloured(sys.stderr)), err=True)
     if compiled.deployment is None or has_errors(compiled.diagnostics):
         sys.exit(EXIT_DATA)
     try:

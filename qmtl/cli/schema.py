@@ -8,14 +8,18 @@ from __future__ import annotations
 
 from importlib.resources import files
 from pathlib import Path
+from typing import Final
 
 import click
 
 from qmtl.schemas import SCHEMAS
 
+#: documents that people write, and what `qmtl validate --format json` prints
+PUBLISHED: Final = {**SCHEMAS, "diagnostics": "diagnostics.v1.json"}
+
 
 @click.command()
-@click.argument("kind", required=False, type=click.Choice(tuple(SCHEMAS)))
+@click.argument("kind", required=False, type=click.Choice(tuple(PUBLISHED)))
 @click.option(
     "--out", type=click.Path(file_okay=False, path_type=Path), help="Write the schemas of all kinds into a folder."
 )
@@ -32,11 +36,11 @@ def schema(kind: str | None, out: Path | None) -> None:
         click.echo(text_of(kind), nl=False)
     elif out is not None:
         out.mkdir(parents=True, exist_ok=True)
-        for each, name in SCHEMAS.items():
+        for each, name in PUBLISHED.items():
             (out / name).write_text(text_of(each), encoding="utf-8")
-            click.echo(f"{each:<11} {out / name}")
+            click.echo(f"{each:<12} {out / name}")
 
 
 def text_of(kind: str) -> str:
     """The schema as it is published."""
-    return files("qmtl.schemas").joinpath(SCHEMAS[kind]).read_text(encoding="utf-8")
+    return files("qmtl.schemas").joinpath(PUBLISHED[kind]).read_text(encoding="utf-8")

@@ -10,10 +10,12 @@ import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 import click
 
+from .terminal import columns
 from .validate import EXIT_ERRORS, FORMATS, report
 
 if TYPE_CHECKING:
@@ -21,6 +23,10 @@ if TYPE_CHECKING:
     from qmtl.dsl.effective import AllowedRow, ChainRow, Effective, OverrideRow, ParameterRow
 
 _FEW = 6
+#: a cell that is wider does not take part in the width of its column
+_WIDEST = 72
+#: no column is made narrower than this
+_NARROWEST = 10
 
 
 @click.command()
@@ -35,14 +41,14 @@ def show(path: str, symbol: str | None, strategy: str | None, form: str) -> None
 
     compiled = compile_world(path)
     if compiled.world is None:
-        report(compiled.diagnostics)
+        report(compiled.diagnostics, form)
         sys.exit(EXIT_ERRORS)
     _known(compiled, symbol, strategy)
     found = effective(compiled, symbol, strategy)
     if form == "json":
         click.echo(json.dumps(asdict(found), indent=2, ensure_ascii=False))
         return
-    click.echo("\n".join(_lines(found, len(compiled.world.settings.universe))))
+    click.echo("\n".join(_lines(found, len(compiled.world.settings.universe), columns())))
 
 
 def _known(compiled: Compiled, symbol: str | None, strategy: str | None) -> None:
@@ -56,20 +62,20 @@ def _known(compiled: Compiled, symbol: str | None, strategy: str | None) -> None
             raise click.UsageError(f"world {compiled.name} has no {noun} {name}. {did_you_mean(name, names)}".strip())
 
 
-def _lines(found: Effective, everyone: int) -> Iterator[str]:
+def _lines(found: Effective, everyone: int, most: int | None) -> Iterator[str]:
     yield f"world {found.world}  {found.file}"
-    yield from ("", "settings", *_table((v.path, v.text, v.origin) for v in found.settings))
+    yield from ("", "settings", *_table(((v.path, v.text, v.origin) for v in found.settings), most))
     yield from ("", "chains (the first that holds wins)")
     for chain in found.chains:
-        yield from _chain_lines(chain)
+        yield from _chain_lines(chain, most)
     if found.guards:
-        yield from ("", "entry guards", *_table((v.path, v.text, v.origin) for v in found.guards))
+        yield from ("", "entry guards", *_table(((v.path, v.text, v.origin) for v in found.guards), most))
     if found.parameters:
-        yield from ("", "parameters", *_table(_parameter(row, everyone) for row in found.parameters))
-    yield from ("", "allowlist", *_table(_allowed(found.allowed)))
+        yield from ("", "parameters", *_table((_parameter(row, everyone) for row in found.parameters), most))
+    yield from ("", "allowlist", *_table(_allowed(found.allowed), most))
 
 
-def _chain_lines(chain: ChainRow) -> Iterator[str]:
+def _chain_lines(chain: ChainRow, most: int | None) -> Iterator[str]:
     yield f"  {chain.name}  {chain.origin}"
     rows = [("strategies", ", ".join(chain.strategies), ""), ("exposure", chain.exposure.text, chain.exposure.origin)]
     if chain.when:
@@ -77,7 +83,7 @@ def _chain_lines(chain: ChainRow) -> Iterator[str]:
     else:
         rows += [("when", "otherwise", "")]
     rows += [(f"{row.kind} {row.name}", _override(row), row.origin) for row in chain.overrides]
-    yield from (f"  {line}" for line in _table(rows))
+    yield from (f"  {line}" for line in _table(rows, most and most - 2))
 
 
 def _override(row: OverrideRow) -> str:
@@ -101,20 +107,41 @@ def _allowed(rows: Sequence[AllowedRow]) -> Iterator[tuple[str, ...]]:
         yield ("all symbols", "all strategies")
         return
     for row in rows:
-        yield (row.symbol, ", ".join(row.strategies or ()) or "nothing")
+        over = (f"{ended.strategy} (over since {ended.since})" for ended in row.over)
+        yield (row.symbol, ", ".join((*(row.strategies or ()), *over)) or "nothing")
 
 
-def _table(rows: Iterable[tuple[str, ...]]) -> list[str]:
-    """Left-aligned columns, two spaces apart; very wide cells do not push the others out."""
-    from qmtl.dsl.cells import harmless, width
+def _table(rows: Iterable[tuple[str, ...]], most: int | None) -> list[str]:
+    """Left-aligned columns, two spaces apart, indented by two. In a file very wide cells do not push the others out; on a
+    terminal they are wrapped so that a row keeps within `most` cells."""
+    from qmtl.dsl.cells import harmless, width, wrapped
 
     listed = [tuple(harmless(cell) for cell in row) for row in rows]
-    columns = max((len(row) for row in listed), default=0)
-    widths = [
-        max((width(row[i]) for row in listed if i < len(row) and width(row[i]) <= 72), default=0)
-        for i in range(columns)
-    ]
-    return [
-        ("  " + "  ".join(cell + " " * max(widths[i] - width(cell), 0) for i, cell in enumerate(row))).rstrip()
-        for row in listed
-    ]
+    count = max((len(row) for row in listed), default=0)
+    cells = [[width(row[i]) for row in listed if i < len(row)] for i in range(count)]
+    if most is not None:
+        widths = _narrowed([max(column, default=0) for column in cells], most - 2 * count)
+        return [
+            line
+            for row in listed
+            for line in _beside([wrapped(c, w) for c, w in zip(row, widths, strict=False)], widths)
+        ]
+    widths = [max((size for size in column if size <= _WIDEST), default=0) for column in cells]
+    return [line for row in listed for line in _beside([[cell] for cell in row], widths)]
+
+
+def _narrowed(widths: list[int], room: int) -> list[int]:
+    """The widest columns made narrower until all fit into the room, none below `_NARROWEST`."""
+    while sum(widths) > room and max(widths) > _NARROWEST:
+        at = widths.index(max(widths))
+        widths = [*widths[:at], widths[at] - 1, *widths[at + 1 :]]
+    return widths
+
+
+def _beside(cells: Sequence[Sequence[str]], widths: Sequence[int]) -> Iterator[str]:
+    """The lines of one row, whose cells have a line or more each."""
+    from qmtl.dsl.cells import width
+
+    for line in zip_longest(*cells, fillvalue=""):
+        texts = (cell + " " * max(widths[i] - width(cell), 0) for i, cell in enumerate(line))
+        yield ("  " + "  ".join(texts)).rstrip()

@@ -14,11 +14,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from .colour import coloured
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from qmtl.cli.casefiles import Suite
     from qmtl.dsl.cases.report import Outcome
+    from qmtl.dsl.diagnostics import Diagnostic
 
 FAILED = 1
 #: seconds between two looks at the files
@@ -34,6 +37,7 @@ class Wanted:
     junit: str
     filter: str
     coverage_min: float | None
+    verbose: bool = False
 
 
 def _share(_ctx: click.Context, _param: click.Parameter, value: str | None) -> float | None:
@@ -54,12 +58,15 @@ def _share(_ctx: click.Context, _param: click.Parameter, value: str | None) -> f
 @click.option("--junit", type=click.Path(dir_okay=False), default="", help="Write a JUnit report to this file as well.")
 @click.option("-k", "--filter", "only", default="", help="Only cases whose name or file contains this text.")
 @click.option("--coverage-min", callback=_share, help="Fail when a world's cases exercise less than this, e.g. 80%.")
+@click.option("-v", "--verbose", is_flag=True, help="Name every rule that no case exercises.")
 @click.option("--watch", is_flag=True, help="Run again whenever a case, world or strategy changes.")
-def test(paths: tuple[str, ...], form: str, junit: str, only: str, coverage_min: float | None, watch: bool) -> None:
+def test(
+    paths: tuple[str, ...], form: str, junit: str, only: str, coverage_min: float | None, verbose: bool, watch: bool
+) -> None:
     """Run the cases in files and folders (default: worlds/).
 
     Exit codes: 0 all well, 1 a case failed or a text is wrong, 2 wrong usage."""
-    wanted = Wanted(paths or ("worlds",), form, junit, only, coverage_min)
+    wanted = Wanted(paths or ("worlds",), form, junit, only, coverage_min, verbose or coverage_min is not None)
     if watch:
         _watch(wanted)
     code, _ = once(wanted)
@@ -72,16 +79,28 @@ def once(wanted: Wanted) -> tuple[int, tuple[Path, ...]]:
     from qmtl.cli.exits import leave
     from qmtl.engine.errors import QmtlError
 
-    from .validate import report
-
     suite = load_suite(wanted.paths)
     if not suite.well:
-        report(tuple(d for d in suite.diagnostics if d.severity == "error"))
+        _broken(wanted, tuple(d for d in suite.diagnostics if d.severity == "error"))
         return FAILED, suite.files
     try:
         return _run(wanted, suite), suite.files
     except QmtlError as error:
         leave(error)
+
+
+def _broken(wanted: Wanted, errors: tuple[Diagnostic, ...]) -> None:
+    """Mistakes in the texts, in the form that was asked for: nothing was run."""
+    from qmtl.dsl.cases.report import junit_of_mistakes
+
+    from .validate import report
+
+    if wanted.junit:
+        _write(wanted.junit, junit_of_mistakes(errors))
+    if wanted.form == "junit":
+        click.echo(junit_of_mistakes(errors), nl=False)
+    else:
+        report(errors, wanted.form)
 
 
 def _run(wanted: Wanted, suite: Suite) -> int:
@@ -91,11 +110,11 @@ def _run(wanted: Wanted, suite: Suite) -> int:
 
     ready = worlds_under_test(suite)
     done, played = outcomes(suite, ready, wanted.filter)
-    rules = () if wanted.filter else covered(suite, ready, played)
+    rules = () if wanted.filter else covered(suite, ready, played, everywhere=wanted.coverage_min is not None)
     if wanted.junit:
         _write(wanted.junit, report.junit(done))
     if wanted.form == "text":
-        click.echo(report.text(done, rules, color=sys.stdout.isatty()), nl=False)
+        click.echo(report.text(done, rules, color=coloured(sys.stdout), verbose=wanted.verbose), nl=False)
     elif wanted.form == "json":
         click.echo(report.as_json(done, rules), nl=False)
     else:

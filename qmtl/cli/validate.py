@@ -7,9 +7,14 @@ Imports no engine and nothing heavy: an editor may run it on every save.
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+
+from .colour import coloured
+from .terminal import columns
+from .usual import paths_to_check
 
 if TYPE_CHECKING:
     from qmtl.dsl.compile import Validation
@@ -27,12 +32,13 @@ FORMATS = click.Choice(["text", "json", "sarif", "github"])
 @click.option("--format", "form", type=FORMATS, default="text", show_default=True, help="How to print what was found.")
 @click.option("--deny-warnings", is_flag=True, help="End with exit code 3 when there are warnings.")
 def validate(paths: tuple[str, ...], form: str, deny_warnings: bool) -> None:
-    """Check the documents in files and folders (default: worlds/).
+    """Check the documents in files and folders (default: worlds/ and the deployments beside it; the current folder when it
+    has no worlds/ but documents).
 
     Exit codes: 0 well, 1 errors, 2 wrong usage, 3 only warnings with --deny-warnings."""
     from qmtl.dsl.compile import validate as check
 
-    found = check(paths or ("worlds",))
+    found = check(paths or paths_to_check(Path()))
     if form == "text":
         _print(found)
     else:
@@ -47,11 +53,16 @@ def exit_code(diagnostics: tuple[Diagnostic, ...], *, deny_warnings: bool = Fals
     return EXIT_WARNINGS if diagnostics and deny_warnings else 0
 
 
-def report(diagnostics: tuple[Diagnostic, ...]) -> None:
-    """Prints diagnostics as text, coloured on a terminal; nothing when there are none."""
+def report(diagnostics: tuple[Diagnostic, ...], form: str = "text", *, err: bool = False) -> None:
+    """Prints diagnostics in a form of FORMATS; text is coloured on a terminal, and nothing when there are none. `err`: to
+    standard error, for commands whose standard output is a document."""
+    if form != "text":
+        click.echo(_for_programs(diagnostics, form), nl=False, err=err)
+        return
     from qmtl.dsl.report.text import render_text
 
-    click.echo(render_text(diagnostics, color=sys.stdout.isatty(), most=MOST_SHOWN), nl=False)
+    color, wide = coloured(sys.stderr if err else sys.stdout), None if err else columns()
+    click.echo(render_text(diagnostics, color=color, most=MOST_SHOWN, columns=wide), nl=False, err=err)
 
 
 def _for_programs(diagnostics: tuple[Diagnostic, ...], form: str) -> str:

@@ -12,8 +12,9 @@ import pytest
 from qmtl.cli.casefiles import Suite, load_suite, worlds_under_test
 from qmtl.cli.caserun import account_for
 from qmtl.dsl.cases.model import About, Case, Expectation, Wanted, WantedOrder, Weight
-from qmtl.engine.cases.compare import Mismatch, mismatches, percent
+from qmtl.engine.cases.compare import Mismatch, mismatches
 from qmtl.engine.cases.run import WorldUnderTest, play
+from qmtl.engine.cases.way import percent
 
 #: for each kind an answer that is wrong wherever the right one holds
 OTHER = {
@@ -35,6 +36,8 @@ def opposite(about: str, wanted: Wanted) -> Wanted:
         return wrong if wanted == right else right
     if about == "because":
         return ("policy.unwind_only", "net.reduced_funds", "kill.auth")
+    if about == "guards":
+        return () if wanted else ("nobody",)
     if about == "weights":
         return tuple(Weight(w.strategy, w.share + 0.0002) for w in wanted if isinstance(w, Weight))
     orders = tuple(order for order in wanted if isinstance(order, WantedOrder))

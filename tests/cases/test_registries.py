@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any, get_args
 
-from qmtl.dsl.builtins import REGIME
+from qmtl.dsl.builtins import FIT, REGIME
 from qmtl.dsl.cases.expect import _READ
 from qmtl.dsl.cases.model import About
 from qmtl.dsl.cases.situation import CHART
-from qmtl.dsl.lower import FIT
 from qmtl.dsl.schema import load_schema
 from qmtl.engine.cases.compare import _LOOK
 from qmtl.engine.cases.given import FIT as ENGINE_FIT

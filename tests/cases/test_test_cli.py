@@ -80,7 +80,7 @@ def test_mistakes_are_said_before_anything_runs(project: Path, golden: Golden) -
 @pytest.mark.parametrize(
     ("at", "words"),
     [
-        ("2026-01-06T10:20-05:00", "no 15m bar of XNYS closes at 2026-01-06T15:20:00Z"),
+        ("2026-01-06T10:20-05:00", "no 15m bar of XNYS ends at 10:20 in New York"),
         ("2026-01-01T10:30-05:00", "no 15m bar of XNYS closes"),
         ("2026-01-06T10:30-05:00\ntick: follow_up", "this is no follow-up tick"),
     ],
@@ -111,7 +111,7 @@ def test_a_path_that_does_not_exist_is_an_error(project: Path) -> None:
 def test_wrong_usage_ends_with_2(project: Path) -> None:
     assert run("--coverage-min", "80", "cases").exit_code == 2
     assert run("--format", "tap", "cases").exit_code == 2
-    assert run("--junit", "no/folder/report.xml", "-k", "holds", "cases").exit_code == 2
+    assert run("--junit", "cases/rules.yaml/report.xml", "-k", "holds", "cases").exit_code == 2
 
 
 def test_coverage_below_the_minimum_fails(project: Path) -> None:
@@ -130,8 +130,13 @@ def test_json_holds_everything_that_the_text_says(project: Path) -> None:
     first = fails["failures"][0]
     assert (first["line"], first["column"], first["symbol"]) == (14, 21, "SPY")
     assert first["message"] == "target of SPY: expected 15%, got 12%"
-    assert {"step": "churn", "code": "churn.deadband", "text": "the target is too near the current position"} in first[
-        "reasons"
+    text = "the target is too near the current position"
+    assert {"step": "churn", "code": "churn.deadband", "text": text, "symbol": "SPY"} in first["reasons"]
+    assert first["details"] == [
+        {
+            "title": "way of the target of SPY",
+            "lines": ["raw 100% -> cap.symbol 15% -> exposure (90%) 13.5% -> churn.deadband (2%) 12%"],
+        }
     ]
     (world,) = document["coverage"]
     assert world["world"] == "us_core"

@@ -36,3 +36,20 @@ def test_a_table_has_a_bounded_number_of_rows(monkeypatch: pytest.MonkeyPatch) -
     rows, problems = read("symbol,sector\n" + "SPY,index\n" * 4)
     assert len(rows) == 3
     assert problems == [("Q0104", "a table has at most 3 rows")]
+
+
+def test_a_line_break_in_a_cell_is_one_mistake_of_its_own() -> None:
+    rows, problems = read('symbol,sector\nSPY,"index\nand more"\nQQQ,tech\n')
+    assert rows == [{"symbol": "QQQ", "sector": "tech"}]
+    assert problems == [("Q0302", "a cell of these tables cannot hold a line break")]
+
+
+@pytest.mark.parametrize("cell", ['"index', '"index" all', '"index"" all'])
+def test_quotes_that_are_not_closed_spoil_their_line_only(cell: str) -> None:
+    rows, problems = read(f'symbol,sector\nSPY,{cell}\nQQQ,"tech"\nIWM,"a, b"\n')
+    assert [row["symbol"] for row in rows] == ["QQQ", "IWM"]
+    assert problems == [("Q0302", "the quotes of this cell are not closed where it ends")]
+
+
+def test_a_broken_header_is_one_mistake() -> None:
+    assert read('symbol,"sec\ntor"\nSPY,index\n')[1] == [("Q0302", "a cell of these tables cannot hold a line break")]

@@ -95,16 +95,16 @@ risk: {max_symbol: 25%, max_sector: 40%}
 
 
 def test_both_surfaces_extend_each_other(tmp_path: Path) -> None:
-    world(tmp_path, "base", BASE)
+    world(tmp_path / "blocks", "base", BASE)
     block = "world child {\n  extends base\n  risk { max_symbol 25%; position_stop ~ }\n  capital ~\n}\n"
-    path = world(tmp_path, "child.qmtl", block)
+    path = world(tmp_path / "blocks", "child.qmtl", block)
     same = world(
         tmp_path / "yaml",
         "child",
         "world: child\nextends: base\nrisk: {max_symbol: 25%, position_stop: ~}\ncapital: ~\n",
     )
     world(tmp_path / "yaml", "base", BASE)
-    grandchild = world(tmp_path, "grandchild", "world: grandchild\nextends: child\ncapital: 5%\n")
+    grandchild = world(tmp_path / "blocks", "grandchild", "world: grandchild\nextends: child\ncapital: 5%\n")
     assert program(compile_world(path)).program_id == program(compile_world(same)).program_id
     assert program(compile_world(grandchild)).settings.capital == 0.05
     assert program(compile_world(grandchild)).settings.risk.max_symbol == 0.25
@@ -328,14 +328,13 @@ def test_a_mistake_of_the_base_is_told_once_however_many_extend_it(tmp_path: Pat
     assert told(alone) == told(found)
 
 
-def test_a_mistake_in_the_base_that_only_the_child_sees_names_the_child(tmp_path: Path) -> None:
+def test_a_mistake_in_the_base_that_only_the_child_causes_is_told_at_the_child(tmp_path: Path) -> None:
     compiled = child(tmp_path, "allowlist: {QQQ: [roc_momentum]}\n")
     (found,) = compiled.diagnostics
     assert told((found,)) == [
-        ("Q0616", "base.yaml:atr_ratchet", "no symbol allows `atr_ratchet`, so no chain can use it")
+        ("Q0616", "child.yaml:allowlist", "no symbol allows `atr_ratchet`, so no chain can use it")
     ]
-    assert found.labels[-1].text == "seen from `child`, which extends it"
-    assert found.labels[-1].span.text == "world"
+    assert (found.labels[0].text, found.labels[0].span.text) == ("this comes from `base`", "atr_ratchet")
 
 
 def test_extends_must_be_a_name(tmp_path: Path) -> None:
@@ -346,10 +345,10 @@ def test_extends_must_be_a_name(tmp_path: Path) -> None:
 
 def test_a_name_is_found_in_the_own_folder_first_then_below_the_nearest_worlds(tmp_path: Path) -> None:
     worlds = tmp_path / "worlds"
-    world(worlds, "base", BASE)
-    world(worlds / "near", "base", BASE.replace("capital: 60%", "capital: 5%"))
-    near = compile_world(world(worlds / "near", "child", "world: child\nextends: base\n"))
-    other = compile_world(world(worlds / "other", "child", "world: child\nextends: base\n"))
+    world(worlds / "shared", "base", BASE)
+    world(tmp_path / "near", "base", BASE.replace("capital: 60%", "capital: 5%"))
+    near = compile_world(world(tmp_path / "near", "child", "world: child\nextends: base\n"))
+    other = compile_world(world(worlds, "child", "world: child\nextends: base\n"))
     outside = compile_world(world(tmp_path / "research", "child", "world: child\nextends: base\n"))
     assert [program(c).settings.capital for c in (near, other, outside)] == [0.05, 0.60, 0.60]
 
@@ -361,3 +360,80 @@ def test_a_generation_is_that_of_the_world_written_out(tmp_path: Path) -> None:
     assert replace(program(child(tmp_path, "capital: 10%\n")), settings=full.settings, program_id="") == replace(
         full, program_id=""
     )
+
+
+FEWER = "chains: [{name: rest, otherwise: true, strategies: [atr_ratchet], exposure: 50%}]\n"
+
+
+def test_what_a_child_makes_idle_in_the_base_is_one_warning_per_kind_at_the_child(tmp_path: Path) -> None:
+    found = child(tmp_path, FEWER).diagnostics
+    assert [(d.code, d.span and d.span.text) for d in found] == [("Q0609", "chains"), ("Q0615", "chains")]
+    assert all(d.span and d.span.source.name.endswith("child.yaml") for d in found)
+    assert found[0].label == "`child` has its own `chains`"
+    assert found[0].help == "say it otherwise here: `parameters: ~` (`~` takes away)"
+    assert "`allowlist: {SPY: [...]}`" in found[1].help
+
+
+def test_the_way_out_of_an_inherited_mistake_is_one(tmp_path: Path) -> None:
+    assert [d.code for d in child(tmp_path, FEWER + "parameters: ~\n").diagnostics] == ["Q0615"]
+
+
+def test_a_grandchild_does_not_tell_again_what_its_base_causes(tmp_path: Path) -> None:
+    child(tmp_path, FEWER)
+    once = validate([tmp_path]).diagnostics
+    world(tmp_path, "grand", "world: grand\nextends: child\ncapital: 10%\n")
+    assert validate([tmp_path]).diagnostics == once
+    assert len(once) == 2
+
+
+def test_a_part_of_a_list_that_was_meant_as_a_change_is_one_mistake(tmp_path: Path) -> None:
+    (found,) = child(tmp_path, "chains: [{name: trend, exposure: 10%}]\n").diagnostics
+    assert told((found,)) == [
+        (
+            "Q0202",
+            "child.yaml:trend",
+            "`chains` replaces the whole list of `base`, so `trend` needs `when` or `otherwise` and `strategies` here",
+        )
+    ]
+    assert found.help == "maps merge, lists replace: write all of `chains` out here, as `base` has it"
+
+
+def test_a_guard_of_the_base_cannot_be_patched_either(tmp_path: Path) -> None:
+    base = BASE + "entry_guards: [{name: fear, block: entries, when: vix.close > 30}]\n"
+    (found,) = child(tmp_path, "entry_guards: [{name: fear, on_missing: hold}]\n", base).diagnostics
+    assert found.code == "Q0202"
+    assert "`entry_guards` replaces the whole list of `base`" in found.message
+
+
+def test_a_new_chain_without_a_condition_is_told_as_everywhere(tmp_path: Path) -> None:
+    found = child(tmp_path, FEWER.replace("[{", "[{name: calm, strategies: [roc_momentum]}, {")).diagnostics
+    assert [(d.code, d.message) for d in found] == [("Q0202", "chain `calm` needs a condition: `when` is missing")]
+
+
+def test_extends_takes_a_name_and_not_a_file(tmp_path: Path) -> None:
+    world(tmp_path, "base", BASE)
+    (found,) = compile_world(world(tmp_path, "base_calm", "world: base_calm\nextends: base.yaml\n")).diagnostics
+    assert (found.code, found.message) == ("Q0506", "`base.yaml` is no name of a world")
+    assert found.help.endswith("write `base`")
+
+
+@pytest.mark.parametrize(
+    ("broken", "code"),
+    [
+        (BASE.replace("world: base", "wrold: base").encode(), "Q0207"),
+        (BASE.encode() + b"# \xe9\n", "Q0102"),
+        (BASE.replace("world: base", "world: us-base").encode(), "Q0203"),
+        (BASE.replace("world: base", "world: 1base").encode(), "Q0203"),
+    ],
+)
+def test_a_base_that_is_misnamed_or_unreadable_is_one_mistake(tmp_path: Path, broken: bytes, code: str) -> None:
+    (tmp_path / "base.yaml").write_bytes(broken)
+    path = world(tmp_path, "child", "world: child\nextends: base\n")
+    assert [d.code for d in validate([tmp_path]).diagnostics] == [code]
+    assert [d.code for d in compile_world(path).diagnostics] == [code]
+
+
+def test_a_world_of_another_name_is_not_taken_for_the_base(tmp_path: Path) -> None:
+    world(tmp_path, "far", BASE.replace("world: base", "wrld: far"))
+    found = compile_world(world(tmp_path, "child", "world: child\nextends: base\n")).diagnostics
+    assert [d.code for d in found] == ["Q0506"]

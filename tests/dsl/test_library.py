@@ -99,3 +99,52 @@ def test_a_folder_of_definitions_is_parsed_once(tmp_path: Path, monkeypatch: pyt
     assert validate([tmp_path]).diagnostics == ()
     own = [name for name in seen if name.startswith(str(tmp_path))]
     assert len(own) == len(set(own)) == 12
+
+
+SCALED = "strategy {name} {{ style trend; long when close > open; size {size} }}\n"
+WORLD = """
+version: 1
+world: us
+calendar: XNYS
+universe: [SPY]
+chains: [{name: all, otherwise: true, strategies: [roc_momentum]}]
+allowlist: all
+"""
+
+
+def test_a_copy_of_a_definition_collides_even_when_its_text_is_that_of_the_builtin(tmp_path: Path) -> None:
+    """A file equal to the built-in one used to be skipped, and the edited copy beside it won without a word."""
+    text = (ROOT / "strategies" / "atr_ratchet.qmtl").read_text()
+    write(tmp_path / "strategies", "atr_ratchet.qmtl", text)
+    write(tmp_path / "strategies", "copy.qmtl", text.replace("num = 3", "num = 4"))
+    write(tmp_path / "worlds", "us.yaml", WORLD)
+    assert [d.code for d in validate([tmp_path / "worlds"]).diagnostics] == ["Q0507"]
+
+
+def test_a_pinned_definition_counts_even_when_its_text_is_that_of_the_builtin(tmp_path: Path) -> None:
+    strong, weak = SCALED.format(name="one", size="20%"), SCALED.format(name="one", size="40%")
+    folders = (tmp_path / "builtin", tmp_path / "near", tmp_path / "pinned")
+    for folder, text in zip(folders, (strong, weak, strong), strict=True):
+        write(folder, "a.qmtl", text)
+    found = load_library(folders).get("strategy", "one")
+    assert found is not None
+    assert found.name.span.source.path == tmp_path / "pinned" / "a.qmtl"
+
+
+def test_a_misspelt_name_that_leaves_the_builtin_in_force_is_told(tmp_path: Path) -> None:
+    write(tmp_path / "strategies", "mine.qmtl", SCALED.format(name="roc_momentun", size="20%"))
+    write(tmp_path / "strategies", "other.qmtl", SCALED.format(name="kept_for_later", size="20%"))
+    write(tmp_path / "worlds", "us.yaml", WORLD)
+    (told,) = validate([tmp_path / "worlds"]).diagnostics
+    assert (told.code, told.severity) == ("Q0609", "warning")
+    assert told.span is not None
+    assert told.span.text == "roc_momentun"
+    assert "built-in `roc_momentum`" in told.message
+
+
+def test_a_file_whose_ending_is_in_capitals_is_not_left_out_silently(tmp_path: Path) -> None:
+    write(tmp_path / "worlds", "us.yaml", WORLD)
+    write(tmp_path / "worlds", "eu.YAML", WORLD.replace("world: us", "world: eu"))
+    (told,) = validate([tmp_path / "worlds"]).diagnostics
+    assert (told.code, told.file.endswith("eu.YAML")) == ("Q0101", True)
+    assert told.help == "rename it to `eu.yaml`"

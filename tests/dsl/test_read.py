@@ -423,6 +423,20 @@ def test_worlds_that_do_not_go_together(tmp_path: Path, second: str, worlds: str
     assert compiled.programs == ()
 
 
+def test_shares_of_too_many_worlds_are_one_mistake_with_the_whole_sum(tmp_path: Path) -> None:
+    for name, share in (("a", ""), ("b", "capital: 30%\n"), ("c", "capital: 30%\n")):
+        text = SHORT.replace("world: us", f"world: {name}").replace("SPY, QQQ, ON", name.upper()) + share
+        (tmp_path / f"{name}.yaml").write_text(text)
+    (tmp_path / "demo.yaml").write_text(DEPLOYMENT.replace("us.yaml", "a.yaml, b.yaml, c.yaml"))
+    found = [d for d in compile_deployment(tmp_path / "demo.yaml").diagnostics if d.code == "Q0703"]
+    assert [d.message for d in found] == ["the worlds together ask for 160% of the account"]
+    assert [(label.span.text, label.text) for label in found[0].labels] == [
+        ("a.yaml", "`a` asks for 100%"),
+        ("30%", "`b` asks for 30%"),
+        ("30%", "`c` asks for 30%"),
+    ]
+
+
 def test_worlds_on_different_exchanges_do_not_go_together(tmp_path: Path) -> None:
     (tmp_path / "us.yaml").write_text(SHORT + "capital: 50%\n")
     (tmp_path / "venue.yaml").write_text("exchange: other\nlot_size: 10\n")

@@ -61,8 +61,43 @@ def test_what_is_shipped_is_well(root: Path) -> None:
     assert "holds at most:" in result.output
 
 
-def test_worlds_is_the_default_folder(root: Path) -> None:
-    assert call().output == call("worlds").output
+def test_without_paths_worlds_and_the_deployments_beside_it_are_checked(root: Path) -> None:
+    assert call().output == call("worlds", "demo.yaml", "prod.yaml").output
+
+
+@pytest.mark.parametrize(
+    "text", ["deployment: d\nworlds: [worlds/us.yaml]\n", "deployment d {\n", '"deployment" : d\n']
+)
+def test_a_broken_deployment_beside_worlds_is_told(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    world(tmp_path, name="worlds/us.yaml")
+    world(tmp_path, "services: {}\n", "compose.yaml")
+    name = "run.qmtl" if "{" in text else "run.yaml"
+    world(tmp_path, text, name)
+    result = call("--format", "json")
+    assert result.exit_code == 1
+    assert {d["file"] for d in json.loads(result.output)["diagnostics"]} == {name}
+
+
+def test_without_a_folder_worlds_the_current_one_is_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    world(tmp_path, name="worlds/us.yaml")
+    world(tmp_path, "exchange: e\n", "worlds/exchanges/e.yaml")
+    monkeypatch.chdir(tmp_path / "worlds")
+    result = call()
+    assert result.exit_code == 0, result.output
+    assert [line.split()[1:] for line in result.output.splitlines() if line.startswith("ok")] == [
+        ["world", "us", "us.yaml"],
+        ["exchange", "e", "exchanges/e.yaml"],
+    ]
+
+
+def test_a_folder_without_documents_is_not_walked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    world(tmp_path, "services: {}\n", "compose.yaml")
+    monkeypatch.chdir(tmp_path)
+    result = call()
+    assert result.exit_code == 1
+    assert "worlds" in result.output
+    assert "compose" not in result.output
 
 
 def test_a_folder_a_file_and_both_surfaces(tmp_path: Path) -> None:

@@ -129,7 +129,11 @@ def test_json(repository: Path, qmtl: Qmtl) -> None:
     found = json.loads(qmtl("diff", "v1..v2", "--format", "json", cwd=repository).stdout)
     paths = [change["path"] for change in found["documents"][0]["changes"]]
     assert paths == ["chains.chop.when", "chains.chop.stay"]
-    assert json.loads(qmtl("diff", "--format", "json", cwd=repository).stdout) == {"changed": False, "documents": []}
+    assert json.loads(qmtl("diff", "--format", "json", cwd=repository).stdout) == {
+        "changed": False,
+        "documents": [],
+        "warnings": [],
+    }
 
 
 @pytest.mark.parametrize(

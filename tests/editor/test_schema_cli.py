@@ -8,17 +8,17 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from qmtl.cli.schema import PUBLISHED as NAMES
 from qmtl.cli.schema import schema
-from qmtl.schemas import SCHEMAS
 
 PUBLISHED = Path(__file__).resolve().parents[2] / "schemas"
 
 
-@pytest.mark.parametrize("kind", SCHEMAS)
+@pytest.mark.parametrize("kind", NAMES)
 def test_a_schema_is_printed_as_published(kind: str) -> None:
     done = CliRunner().invoke(schema, [kind])
     assert done.exit_code == 0
-    assert done.output == (PUBLISHED / SCHEMAS[kind]).read_text(encoding="utf-8")
+    assert done.output == (PUBLISHED / NAMES[kind]).read_text(encoding="utf-8")
     assert json.loads(done.output)["title"]
 
 
@@ -26,9 +26,9 @@ def test_all_schemas_are_written_into_a_folder(tmp_path: Path) -> None:
     done = CliRunner().invoke(schema, ["--out", str(tmp_path / "made" / "here")])
     assert done.exit_code == 0
     written = sorted((tmp_path / "made" / "here").iterdir())
-    assert [file.name for file in written] == sorted(SCHEMAS.values())
+    assert [file.name for file in written] == sorted(NAMES.values())
     assert all(file.read_text() == (PUBLISHED / file.name).read_text() for file in written)
-    assert [line.split()[0] for line in done.output.splitlines()] == list(SCHEMAS)
+    assert [line.split()[0] for line in done.output.splitlines()] == list(NAMES)
 
 
 @pytest.mark.parametrize("arguments", [[], ["wrld"], ["world", "--out", "x"]])

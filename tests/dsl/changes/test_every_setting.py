@@ -59,6 +59,9 @@ SPECIAL: dict[str, tuple[Any, str | None]] = {
     "allowlist": ({**BASE["allowlist"], "SPY": []}, "allowlist.SPY.roc_momentum"),
     "parameters": ({"roc_momentum": {"default": {"fast": 13}}}, "parameters.roc_momentum.fast"),
     "exchange": ("other", "exchange"),
+    # with 1% no target would reach `min_target`
+    "risk.max_symbol": ("10%", "risk.max_symbol"),
+    "risk.max_total": ("50%", "risk.max_total"),
     "chains.0.name": ("up", "chains.up"),
     "chains.0.when": ("p_trend_up >= 0.60", "chains.trend.when"),
     "chains.1.stay_when": ("vix.close < 17", "chains.mean.stay"),
@@ -71,6 +74,8 @@ SPECIAL: dict[str, tuple[Any, str | None]] = {
     "entry_guards.0.on_missing": ("hold", "entry_guards.fear.on_missing"),
     "churn_guard.enabled": (["min_target", "deadband"], "churn_guard.enabled.min_hold"),
     "risk.cap_tolerance": (1.1, "risk.cap_tolerance"),
+    "risk.max_symbol": ("10%", "risk.max_symbol"),
+    "risk.max_total": ("50%", "risk.max_total"),
     "extends": ("ground", None),
     "regime.heuristic": ("second", "regime.heuristic"),
     "strategy_files": (["more.qmtl"], None),

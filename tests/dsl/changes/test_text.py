@@ -12,7 +12,7 @@ import pytest
 from qmtl.dsl.changes.change import Change, Difference
 from qmtl.dsl.changes.compare import differences
 from qmtl.dsl.changes.describe import NO_CHANGE, as_json, describe
-from qmtl.dsl.changes.side import Origin, read_side
+from qmtl.dsl.changes.side import Origin, Side, new_warnings, read_side
 
 Golden = Callable[[str, str], None]
 WORLD = "worlds/us_core.yaml"
@@ -150,7 +150,7 @@ def test_worlds_and_documents_that_come_and_go(tmp_path: Path, root: Path) -> No
 
 def test_no_change_is_one_line_and_nothing_else(said: Any) -> None:
     assert describe(said([])) == f"{NO_CHANGE}\n" == "no change in meaning\n"
-    assert json.loads(as_json(())) == {"changed": False, "documents": []}
+    assert json.loads(as_json(())) == {"changed": False, "documents": [], "warnings": []}
 
 
 def test_json_has_paths_places_and_effects(said: Any) -> None:
@@ -175,6 +175,101 @@ def test_text_of_files_cannot_steer_a_terminal() -> None:
     bad = "a\x1b[31mb"
     text = describe([Difference("world", bad, (Change("p", "changed", bad, bad, bad, bad, bad),))])
     assert "\x1b" not in text
+
+
+OVERRIDES = """\
+    overrides:
+      by_symbol: {QQQ: {strategies: [ema_cross_atr], exposure: 80%}}
+      by_sector: {energy: {exposure: 70%}}
+"""
+NEUTRAL = "[roc_momentum, ema_cross_atr]\n"
+
+
+def test_an_override_is_called_by_whose_it_is(said: Any) -> None:
+    text = describe(said([(WORLD, NEUTRAL, NEUTRAL + OVERRIDES)]))
+    assert "+ chain neutral, override of sector energy: exposure 70%" in text
+    assert "+ chain neutral, override of QQQ: strategies ema_cross_atr, exposure 80%" in text
+
+
+def test_what_an_override_does_not_say_any_more_is_said_further_out(tmp_path: Path, root: Path) -> None:
+    first = OVERRIDES.replace("strategies: [ema_cross_atr], ", "")
+    found = sides_of(tmp_path, root, (NEUTRAL + OVERRIDES, NEUTRAL + first))
+    text = describe(differences(*found, DAY))
+    assert "~ chain neutral, strategies of QQQ: ema_cross_atr -> as its sector or the chain says" in text
+    assert "none" not in text
+    back = describe(differences(*reversed(found), DAY))
+    assert "~ chain neutral, strategies of QQQ: as its sector or the chain says -> ema_cross_atr" in back
+
+
+def test_a_new_chain_says_whose_its_overrides_are(tmp_path: Path, root: Path) -> None:
+    chain = "  - name: calm\n    when: p_chop >= 0.70\n    strategies: [roc_momentum]\n    exposure: 50%\n" + OVERRIDES
+    found = sides_of(tmp_path, root, ("chains:\n", "chains:\n" + chain), "chains:\n")
+    text = describe(differences(*found, DAY))
+    assert (
+        "exposure 50%, overrides of sector energy (exposure 70%), of QQQ (strategies ema_cross_atr, exposure 80%)"
+        in text
+    )
+
+
+CHILD = "version: 1\nworld: us_calm\nextends: us_core\ncapital: 10%\nrisk: {max_symbol: 9%}\n"
+
+
+def sides_of(folder: Path, root: Path, texts: tuple[str, str], old: str = NEUTRAL) -> tuple[Side, Side]:
+    """Two homes in which a text of us_core is replaced; beside it a world that extends it."""
+    import shutil
+
+    found = []
+    for label, text in zip(("before", "after"), texts, strict=True):
+        home = (folder / label).resolve()
+        for name in ("worlds", "strategies"):
+            shutil.copytree(root / name, home / name, ignore=shutil.ignore_patterns("__pycache__", "cases"))
+        world = home / WORLD
+        world.write_text(world.read_text().replace(old, text, 1))
+        (home / "worlds/us_calm.yaml").write_text(CHILD)
+        side = read_side((home / "worlds",), Origin(label, home, lack=True))
+        assert not side.broken, [d.message for d in side.diagnostics if d.severity == "error"]
+        found.append(side)
+    return found[0], found[1]
+
+
+def test_lines_that_worlds_share_are_printed_once_with_the_names_of_all(tmp_path: Path, root: Path) -> None:
+    old = "  max_symbol: 15%\n  max_sector: 20%\n"
+    new = "  max_symbol: 12%\n  max_sector: 18%\n"
+    found = differences(*sides_of(tmp_path, root, (old, new), old), DAY)
+    assert {one.name for one in found} == {"us_core", "us_calm"}
+    text = describe(found)
+    shared, own = text.split("\n\n")
+    assert shared.splitlines()[0] in ("worlds us_calm, us_core", "worlds us_core, us_calm")
+    assert own.splitlines()[0] == "world us_core"  # the other world says its own
+    assert text.count("max_sector: 20% -> 18%") == 1
+    assert text.count("(cap x 1.05) are trimmed to 18%") == 1
+    assert "max_sector" not in own
+    assert "~ risk.max_symbol: 15% -> 12%" in own
+    assert [len(one["changes"]) for one in json.loads(as_json(found))["documents"]] in ([2, 1], [1, 2])
+
+
+@pytest.mark.parametrize("columns", [60, 80, 100])
+def test_places_that_do_not_fit_beside_a_change_stand_below_it(said: Any, columns: int) -> None:
+    found = said(EDITS["caps_and_churn"])
+    wide, narrow = describe(found), describe(found, columns=columns)
+    assert " ".join(wide.split()) == " ".join(narrow.split())
+    assert max(map(len, narrow.splitlines())) <= columns
+    place = "before:worlds/us_core.yaml:110 -> after:worlds/us_core.yaml:109"
+    assert f"  ~ risk.max_total: 60% -> 50%{'  ' if columns == 100 else chr(10) + ' ' * 6}" in narrow
+    assert (place in narrow) == (columns > 60)
+
+
+def test_warnings_that_were_not_there_before_are_new(tmp_path: Path, root: Path) -> None:
+    stop = "position_stop: 5%\n"
+    sides = sides_of(tmp_path, root, (stop, "position_stop: 0%\n"), stop)
+    (fresh,) = [d for d in new_warnings(*sides) if d.span and d.span.source.name.endswith("us_core.yaml")][:1]
+    assert fresh.severity == "warning"
+    assert fresh.span is not None
+    assert "position_stop" in fresh.span.source.line(fresh.span.source.position(fresh.span.start)[0])
+    assert new_warnings(sides[1], sides[0]) == ()
+    assert new_warnings(sides[1], sides[1]) == ()
+    found = json.loads(as_json(differences(*sides, DAY), new_warnings(*sides)))
+    assert found["warnings"][0]["code"] == new_warnings(*sides)[0].code
 
 
 def test_colours_are_for_terminals_only() -> None:

@@ -93,3 +93,20 @@ def test_the_surface_it_has_already(folder: Path) -> None:
     assert result.exit_code == 2
     assert "is YAML already" in result.output
     assert ran(str(folder)).exit_code == 2
+
+
+def test_mistakes_do_not_land_in_the_file_that_the_output_goes_to(folder: Path) -> None:
+    (folder / "bad.yaml").write_text("exchange: a\nlot: 1\n")
+    result = ran("bad.yaml")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "error[Q0201]" in result.stderr
+
+
+def test_a_strategy_file_is_told_that_it_stays_what_it_is(folder: Path) -> None:
+    (folder / "s.qmtl").write_text("feature f { value close }\n")
+    result = ran("s.qmtl")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "what computes has no YAML form, and stays a .qmtl file." in result.stderr
+    assert "Move" not in result.stderr
+    (folder / "s.qmtl").write_text(BLOCK + "feature f { value close }\n")
+    assert "Move it to a .qmtl file of its own first" in ran("s.qmtl").stderr

@@ -1,0 +1,76 @@
+"""What to look at when a reason code says why nothing, or something else, was traded. Printed by `qmtl explain guard.entry`.
+
+In: a reason. Out: its stage and one sentence with the key of the world, or the key of a case, that decides. Light on purpose:
+a command line that prints a sentence imports no numpy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from .reasons import Reason
+from .reasontable import GROUPS
+
+#: family of codes (the word before the dot) -> where to look
+_FAMILIES: Final[Mapping[str, str]] = {
+    "ok": "nothing: the symbol was treated as its target says",
+    "missing": "the bars that the formula needs: `qmtl validate` prints each world's warm-up; `??` and `on_missing` say what counts instead",
+    "freshness": "the feed, and `freshness:` of the world; in a case the last bars of the symbol",
+    "position": "the account at the broker; `position_policy:` of the world",
+    "account": "the connection to the broker; in a case `account: {readable: false}`",
+    "regime": "`regime:` of the world (`neutral_after`), and the warm-up of its formulas; in a case `regime:`",
+    "chain": "`chains:` and `hysteresis:`; `qmtl show WORLD` prints the thresholds; in a case `regime:` and `expect: {chain: ...}`",
+    "allowlist": "`allowlist:` of the world: a row for the symbol and a strategy of its chain, its `enabled` and its last day",
+    "signal": "`long when`, `short when` and `exit when` of the strategies of the chain; in a case `signals:`",
+    "select": "`select:` of the world: `switch_edge`, `cooldown`, `only_when_flat`; a failed `selected` of a case shows the scores",
+    "target": "the steps before: the other reasons of the symbol in the same tick",
+    "cap": "`risk:` of the world; a failed `target` of a case shows the way of the number through the caps",
+    "guard": "`entry_guards:` of the world; in a case `guards: {SPY: [fear]}` says which of them it was",
+    "stop": "`stop` of the strategy, and `risk: {position_stop: ...}`",
+    "take": "`take` of the strategy",
+    "churn": "`churn_guard:` of the world",
+    "policy": "`position_policy:` and `allowlist:` of the world; the owner of the position",
+    "order": "`orders:` of the world, the session's clock, and orders that are still open",
+    "risk": "the equity that the broker reports, against the readings before",
+    "kill": "`risk:` of the world; who may go on says so with `qmtl resume`",
+    "exit": "the broker's answers in the journal: an exit must not fail silently",
+    "denied": "`exchange:` (lot size, smallest notional, shorting) and the buying power of the account",
+    "net": "the buying power of the account",
+}
+#: where one code has a key of its own
+_OWN: Final[Mapping[Reason, str]] = {
+    Reason.CHAIN_EMPTY: "`strategies:` of the chain: it names none",
+    Reason.LATCHED: "the stop or take before: the strategy speaks again once its signal has left that side",
+    Reason.CAP_SYMBOL: "`risk: {max_symbol: ...}`",
+    Reason.CAP_SECTOR: "`risk: {max_sector: ...}` and `sectors:`",
+    Reason.CAP_TOTAL: "`risk: {max_total: ...}`",
+    Reason.CAP_BREADTH: "`risk: {max_total: ...}` against `churn_guard: {min_target: ...}`: so many names do not fit at once",
+    Reason.GUARD_HOLD: (
+        "the inputs of `entry_guards:` with `on_missing: hold`: a series such as `vix.close` has no value (in a case: `market:`); "
+        "a failed case names guard and input"
+    ),
+    Reason.MIN_TARGET: "`churn_guard: {min_target: ...}`, and the exposure of the chain",
+    Reason.DEADBAND: "`churn_guard: {deadband: ...}`",
+    Reason.SIDE_COOLDOWN: "`churn_guard: {side_cooldown: ...}`",
+    Reason.MIN_HOLD: "`churn_guard: {min_hold: ...}`",
+    Reason.POSITION_STOP: "`risk: {position_stop: ...}`",
+    Reason.STOP_BLIND: "the feed: the position has a stop, and no fresh price to judge it",
+    Reason.MIN_DELTA: "`orders: {min_delta: ...}`",
+    Reason.OPEN_DELAY: "`orders: {open_delay: ...}`",
+    Reason.CLOSE_BUFFER: "`orders: {close_buffer: ...}`",
+    Reason.REJECT_COOLDOWN: "`orders: {reject_cooldown: ...}`, and why the broker refused",
+    Reason.CANCEL_AGE: "`orders: {cancel_after: ...}`",
+    Reason.KILL_DAY: "`risk: {daily_loss: ...}`",
+    Reason.KILL_WEEK: "`risk: {weekly_loss: ...}`",
+}
+
+
+def stage_of(reason: Reason) -> str:
+    """What decides there, with the number of the step; "" for "nothing to say"."""
+    return next((title for first, title in reversed(GROUPS.items()) if first <= reason), "")
+
+
+def look_at(reason: Reason) -> str:
+    """Where a person looks who wants another outcome."""
+    return _OWN.get(reason) or _FAMILIES[reason.code.partition(".")[0]]
