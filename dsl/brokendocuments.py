@@ -42,6 +42,8 @@ def _meant(loaded: Loaded, kind: str, name: str) -> bool:
 
 def _said(path: Path) -> Iterator[tuple[str, str]]:
     try:
+        if not path.is_file():  # opening a pipe would wait for its writer
+            return
         with path.open("rb") as file:
             text = file.read(MEGABYTE).decode("utf-8", errors="replace")
     except OSError:

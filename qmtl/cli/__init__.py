@@ -26,7 +26,7 @@ COMMANDS: Final = {
     "show": ("show", "show", "Effective values per (symbol, strategy) and where they come from."),
     "test": ("test", "test", "Run the case files: what the worlds decide, against what is expected."),
     "diff": ("diff", "diff", "What an edit changes, in domain words, and what it does to positions."),
-    "explain": ("explain", "explain", "The page of a diagnostic code: cause, bad and good example."),
+    "explain": ("explain", "explain", "The page of a diagnostic code, or what a reason code means."),
     "convert": ("convert", "convert", "Rewrite documents as YAML or as .qmtl blocks."),
     "init": ("init", "init", "A folder to start from: a world, two strategies, a case."),
     "graph": ("graph", "graph", "The compiled stage graph as mermaid, dot or json."),

@@ -66,7 +66,7 @@ def _known(word: str) -> str:
         return code
     if word.casefold() in reasons:
         return word.casefold()
-    if "." in word or not code.startswith("Q"):
+    if "." in word or not any(sign.isdigit() for sign in word):
         family = word.casefold().partition(".")[0] + "."
         guess = nearest(word.casefold(), reasons) or next((r.code for r in Reason if r.code.startswith(family)), None)
     else:

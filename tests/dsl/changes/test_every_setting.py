@@ -74,8 +74,6 @@ SPECIAL: dict[str, tuple[Any, str | None]] = {
     "entry_guards.0.on_missing": ("hold", "entry_guards.fear.on_missing"),
     "churn_guard.enabled": (["min_target", "deadband"], "churn_guard.enabled.min_hold"),
     "risk.cap_tolerance": (1.1, "risk.cap_tolerance"),
-    "risk.max_symbol": ("10%", "risk.max_symbol"),
-    "risk.max_total": ("50%", "risk.max_total"),
     "extends": ("ground", None),
     "regime.heuristic": ("second", "regime.heuristic"),
     "strategy_files": (["more.qmtl"], None),
