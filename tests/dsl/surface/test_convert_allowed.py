@@ -225,4 +225,4 @@ def test_wherever_comments_stand_the_same_is_allowed_or_nothing_written(
         there = converted(path)
     except SilenceError:
         return
-    assert said(there) == said(path)
+    assert sorted(said(there)) == sorted(said(path))  # a comment may come to stand behind another warning
