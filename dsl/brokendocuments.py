@@ -16,7 +16,7 @@ from .documents import Document, Loaded
 from .neighbours import Neighbours
 from .schema import check
 from .similar import nearest
-from .textfiles import MEGABYTE
+from .textfiles import peek
 
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 #: `world: us` or `world us {` at the left edge, whatever the word is
@@ -41,14 +41,7 @@ def _meant(loaded: Loaded, kind: str, name: str) -> bool:
 
 
 def _said(path: Path) -> Iterator[tuple[str, str]]:
-    try:
-        if not path.is_file():  # opening a pipe would wait for its writer
-            return
-        with path.open("rb") as file:
-            text = file.read(MEGABYTE).decode("utf-8", errors="replace")
-    except OSError:
-        return
-    yield from _SAYS.findall(text)
+    yield from _SAYS.findall((peek(path) or b"").decode("utf-8", errors="replace"))
 
 
 def _misnamed(document: Document, name: str) -> bool:

@@ -15,7 +15,7 @@ from typing import Final
 
 from .diagnostics import Diagnostic, has_errors
 from .documents import ENDINGS, Document, Loaded, load_file
-from .textfiles import MEGABYTE, below
+from .textfiles import MEGABYTE, below, peek
 from .tree import Map, Scalar
 
 SHARED: Final = ("exchange", "allowlist")
@@ -106,14 +106,11 @@ def _gathered(files: Files, folder: Path, kinds: tuple[str, ...]) -> Neighbours:
 def _is_other(path: Path, kinds: tuple[str, ...]) -> bool:
     """Whether a file holds nothing that was asked for: a YAML text that says it is of another kind, a `.qmtl` text in which
     no block of these kinds can begin."""
-    try:
-        if not path.is_file():  # opening a pipe would wait for its writer
-            return False
-        with path.open("rb") as file:
-            if path.suffix == ".qmtl":
-                block = re.compile(_BLOCK % "|".join(kinds).encode(), re.MULTILINE)
-                return block.search(file.read(MEGABYTE)) is None
-            said = _SAID.search(file.read(_HEAD))
-    except OSError:
+    blocks = path.suffix == ".qmtl"
+    head = peek(path, MEGABYTE if blocks else _HEAD)
+    if head is None:
         return False
+    if blocks:
+        return re.search(_BLOCK % "|".join(kinds).encode(), head, re.MULTILINE) is None
+    said = _SAID.search(head)
     return said is not None and said[1].decode() not in kinds

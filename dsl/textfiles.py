@@ -72,6 +72,18 @@ def _read(path: Path, name: str, most: int) -> tuple[bytes | None, tuple[Diagnos
     return data, ()
 
 
+def peek(path: Path, most: int = MEGABYTE) -> bytes | None:
+    """The first bytes of a file, to tell what it may be; None for what is no file (a pipe would wait for its writer) or cannot
+    be read: whoever names it is told why."""
+    try:
+        if not path.is_file():
+            return None
+        with path.open("rb") as file:
+            return file.read(most)
+    except OSError:
+        return None
+
+
 def below(folder: Path, endings: tuple[str, ...]) -> Iterator[Path]:
     """Files below a folder with one of the endings, sorted, hidden files and folders left out; links to folders are not
     followed, so that a circle of them ends."""

@@ -1,6 +1,6 @@
 """The meaning of a case: frozen values without text, which the engine runs.
 
-In: built by `read.py`. Out: what `engine/cases` sets up, ticks and compares. Fractions are of world capital, times are
+In: built by `read.py`. Out: what `engine/cases` sets up, ticks and compares, and the words in which it answers. Fractions are of world capital, times are
 epoch seconds or whole seconds before the tick ("ago"), prices and money in the account's currency. `None` where the
 text says nothing and the engine knows a sane value.
 """
@@ -250,3 +250,21 @@ class Case:
     positions: tuple[Held, ...] = ()
     working: tuple[Working, ...] = ()
     memory: Memory = Memory()
+
+
+@dataclass(frozen=True, slots=True)
+class Why:
+    """A reason that one of the steps gave: step, code, what the code means, and the symbol ("" = the world)."""
+
+    step: str
+    code: str
+    text: str
+    symbol: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Detail:
+    """What a person would ask next about a failure: a title ("target of SPY") and lines."""
+
+    title: str
+    lines: tuple[str, ...]

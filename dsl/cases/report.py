@@ -18,6 +18,7 @@ from ..cells import harmless
 from ..diagnostics import Diagnostic
 from ..report.text import render_text
 from ..source import Span
+from .model import Detail, Why
 
 _COLOURS: Final = {"ok": "\x1b[32m", "FAILED": "\x1b[1;31m"}
 _OFF: Final = "\x1b[0m"
@@ -28,31 +29,13 @@ _NOT_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010f
 
 
 @dataclass(frozen=True, slots=True)
-class Reason:
-    """What a step of the tick had to say: step, code, the code in words, and of which symbol ("" = the world)."""
-
-    step: str
-    code: str
-    text: str
-    symbol: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Detail:
-    """More about a failure: a title and lines."""
-
-    title: str
-    lines: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Failure:
     """An expectation that did not come true: its place, what was expected and what came, and why."""
 
     span: Span
     message: str
     help: str
-    why: tuple[Reason, ...]
+    why: tuple[Why, ...]
     label: str = ""
     symbol: str = ""
     details: tuple[Detail, ...] = ()

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from qmtl.dsl.cases.model import Expectation, WantedOrder, Weight
+from qmtl.dsl.cases.model import Detail, Expectation, WantedOrder, Weight, Why
 
 from ..orders import Order
 from ..reasons import Reason
@@ -31,24 +31,6 @@ _FRESHNESS: Final = {
 _SLACK: Final = 1e-9
 #: symbols of failed orders whose reasons are told
 _FEW: Final = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Why:
-    """A reason that one of the steps gave: step, code, what the code means, and the symbol ("" = the world)."""
-
-    step: str
-    code: str
-    text: str
-    symbol: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Detail:
-    """What a person would ask next: a title ("target of SPY") and lines."""
-
-    title: str
-    lines: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

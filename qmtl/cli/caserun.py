@@ -12,7 +12,7 @@ from decimal import Decimal
 
 from qmtl.dsl.cases.check import CheckedCases
 from qmtl.dsl.cases.model import Case, Wanted, WantedOrder, Weight
-from qmtl.dsl.cases.report import Covered, Detail, Failure, Outcome, Reason
+from qmtl.dsl.cases.report import Covered, Failure, Outcome
 from qmtl.dsl.model import PaperBroker
 from qmtl.dsl.tree import Map, Node, Seq
 from qmtl.engine.adapters.paper import PaperAccount
@@ -115,9 +115,7 @@ def _failure(one: CheckedCases, mismatch: Mismatch) -> Failure:
     shown = _TITLES.get(about.about, about.about)
     said = _said(wanted, "no order" if about.about == "orders" else "none")
     message = f"{shown}{of}: expected {said}, got {mismatch.came}"
-    why = tuple(Reason(reason.step, reason.code, reason.text, reason.symbol) for reason in mismatch.why)
-    details = tuple(Detail(detail.title, detail.lines) for detail in mismatch.details)
-    return Failure(span, message, "", why, f"got {mismatch.came}", about.symbol, details)
+    return Failure(span, message, "", mismatch.why, f"got {mismatch.came}", about.symbol, mismatch.details)
 
 
 _TITLES = {

@@ -11,16 +11,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from qmtl.dsl.documents import ENDINGS
+from qmtl.dsl.textfiles import peek
+from qmtl.schemas import SCHEMAS
+
 WORLDS: Final = Path("worlds")
-_ENDINGS: Final = (".yaml", ".yml", ".qmtl")
+_KINDS: Final = "|".join(SCHEMAS).encode()
 _DEPLOYMENT: Final = re.compile(rb"^[\"']?deployment[\"']?[ \t]*:|^deployment[ \t]+\w", re.MULTILINE)
 _DOCUMENT: Final = re.compile(
-    rb"^[\"']?(?:world|deployment|case|plan|model|exchange|allowlist)[\"']?[ \t]*:"
-    rb"|^(?:world|deployment|case|plan|model|exchange|allowlist|strategy|regime|feature)[ \t]+[\w\"]",
+    rb"^[\"']?(?:%b)[\"']?[ \t]*:|^(?:%b|strategy|regime|feature)[ \t]+[\w\"]" % (_KINDS, _KINDS),
     re.MULTILINE,
 )
-#: bytes of a file that are looked into; a larger one is no text of this language
-_HEAD: Final = 1_000_000
 
 
 def usual_paths(folder: Path) -> tuple[Path, ...]:
@@ -38,12 +39,8 @@ def paths_to_check(folder: Path) -> tuple[Path, ...]:
 
 
 def _texts(folder: Path) -> Iterator[Path]:
-    return (p for p in sorted(folder.iterdir()) if p.suffix in _ENDINGS and p.is_file() and p.name[0] != ".")
+    return (p for p in sorted(folder.iterdir()) if p.suffix in ENDINGS and p.is_file() and p.name[0] != ".")
 
 
 def _head(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            return file.read(_HEAD)
-    except OSError:  # nobody can say what it is; who names it is told why
-        return b""
+    return peek(path) or b""
