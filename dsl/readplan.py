@@ -6,7 +6,7 @@ guessed: a world or a strategy that stands only before or only after the shift i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
@@ -163,19 +163,24 @@ def _strategies(
     for side in SIDES:
         inner[side] = {}
         section = outer.section(side)
-        for entry in section.node:
-            if not isinstance(entry.value, Map):
-                continue
-            if entry.key not in named:
-                _no_world_of_this(root, entry, named)
-                continue
-            own = section.child(entry)
+        for entry, own in _by_world(root, section, named):
             inner[side][entry.key] = _shares(own, f"the strategies of `{entry.key}`")
             known = worlds.strategies[entry.key]
             whole = known is None or _known_strategies(own, (entry, known), side)
             if side == "after" and whole:
                 _adds_up(root, entry, (inner[side][entry.key], shares[side]))
     return inner
+
+
+def _by_world(root: Section, section: Section, named: tuple[str, ...]) -> Iterator[tuple[Entry, Section]]:
+    """The maps of a section that stand under the name of a world of the plan; other names are told."""
+    for entry in section.node:
+        if not isinstance(entry.value, Map):
+            continue
+        if entry.key in named:
+            yield entry, section.child(entry)
+        else:
+            _no_world_of_this(root, entry, named)
 
 
 def _no_world_of_this(root: Section, entry: Entry, named: Iterable[str]) -> None:
@@ -227,13 +232,7 @@ def _overlays(root: Section, named: tuple[str, ...]) -> tuple[Overlay, ...]:
     section = root.section("overlay")
     first: dict[str, Span] = {}
     overlays: list[Overlay] = []
-    for entry in section.node:
-        if not isinstance(entry.value, Map):
-            continue
-        if entry.key not in named:
-            _no_world_of_this(root, entry, named)
-            continue
-        own = section.child(entry)
+    for entry, own in _by_world(root, section, named):
         overlay = own.fill(Overlay(entry.key, ""), _OVERLAY)
         place = own.scalar("instrument")
         if place is None or not overlay.instrument:
