@@ -130,6 +130,9 @@ def _regime(sketch: _Sketch) -> None:
     sketch.box("regime_high_vol", "p_high_vol", "regime", reads=(regime.p_high_vol,))
     sketch.named.setdefault(regime.confidence, "regime_confidence")
     sketch.box("regime_confidence", "regime_confidence", "regime", reads=(regime.confidence,))
+    if regime.shadow:
+        name = sketch.program.settings.regime.shadow
+        sketch.box("regime_shadow", f"shadow: {name} | recorded, decides nothing", "regime", reads=regime.shadow)
 
 
 def _chains(sketch: _Sketch) -> None:

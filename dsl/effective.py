@@ -13,7 +13,8 @@ from typing import Any, Final
 
 from .compileworld import Compiled
 from .exprtext import spell
-from .model import Chain, World
+from .model import Chain, RouterAlphas, World
+from .readchains import PROBABILITIES
 from .schema import load_schema
 from .source import Span
 from .syntax import Definition, Param
@@ -170,8 +171,14 @@ def _text(value: Any, unit: str = "") -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, tuple):
-        return ", ".join(str(item) for item in value) or "none"
+        return ", ".join(_alphas(item) if isinstance(item, RouterAlphas) else str(item) for item in value) or "none"
     return f"{value:g}" if isinstance(value, float) else str(value) or '""'
+
+
+def _alphas(said: RouterAlphas) -> str:
+    """`roc_momentum (p_trend_up 0.1, p_chop -0.2)`."""
+    each = ((name, getattr(said, name)) for name in PROBABILITIES)
+    return f"{said.strategy} ({', '.join(f'{name} {alpha:g}' for name, alpha in each if alpha)})"
 
 
 def _chains(world: World, origins: Mapping[str, Span], symbols: tuple[str, ...]) -> Iterator[ChainRow]:

@@ -62,6 +62,8 @@ def program_of(of: Lowerable, *, regime_given: bool = False) -> Program:
     features = {name: state.want(draft) for name, draft in state.readable.features(of.names).items()}
     outputs = state.readable.given_regime() if regime_given else state.readable.regime(of.regime)
     regime = {name: state.want(draft) for name, draft in outputs.items()}
+    shadow = state.readable.beside(of.shadow) if of.shadow else {}
+    beside = [state.want(draft) for draft in shadow.values()]
     lanes = tuple(lower_lanes(state.readable.env(), d, g) for d, g in zip(of.strategies, of.groups, strict=True))
     for lane in (lane for strategy in lanes for lane in strategy):
         for output in lane.outputs:
@@ -78,7 +80,7 @@ def program_of(of: Lowerable, *, regime_given: bool = False) -> Program:
         settings=_ordered(of.world.settings),
         nodes=finished.nodes,
         strategies=tuple(_strategy(d, s, finished) for d, s in zip(of.strategies, lanes, strict=True)),
-        regime=RegimePlan(*(index(regime[name]) for name in REGIME)),
+        regime=_regime((regime, beside), index),
         chains=tuple(_chain(of, c, at, index) for c, at in zip(of.world.chains, chains, strict=True)),
         fit=FitPlan(*(index(features[name]) for name in FIT)),
         guards=tuple(
@@ -91,6 +93,12 @@ def program_of(of: Lowerable, *, regime_given: bool = False) -> Program:
         warmup=most(node.warmup for node in finished.nodes),
     )
     return _identified(of, program, of.groups)
+
+
+def _regime(outputs: tuple[Mapping[str, int], Iterable[int]], index: Callable[[int], int]) -> RegimePlan:
+    """The outputs of the regime that decides, and those of the one that is only recorded."""
+    up, down, chop, high_vol, confidence = (index(outputs[0][name]) for name in REGIME)
+    return RegimePlan(up, down, chop, high_vol, confidence, tuple(index(draft) for draft in outputs[1]))
 
 
 def _identified(state: Lowerable, program: Program, groups: Iterable[Mapping[Values, tuple[int, ...]]]) -> Program:

@@ -22,13 +22,20 @@ from .uses import free_names, names_in
 
 @dataclass(frozen=True, slots=True)
 class Lowerable:
-    """A world without mistakes of types and names; `groups` are the parameter sets of each strategy."""
+    """A world without mistakes of types and names; `groups` are the parameter sets of each strategy, `shadow` is the regime
+    that is only recorded."""
 
     world: World
     library: Library
     strategies: tuple[Definition, ...]
     regime: Definition
     groups: tuple[Mapping[Values, tuple[int, ...]], ...]
+    shadow: Definition | None = None
+
+    @property
+    def regimes(self) -> tuple[Definition, ...]:
+        """The regime that decides, and the one that is only recorded."""
+        return (self.regime,) if self.shadow is None else (self.regime, self.shadow)
 
     @property
     def conditions(self) -> tuple[Expr, ...]:
@@ -38,7 +45,7 @@ class Lowerable:
     @property
     def names(self) -> tuple[str, ...]:
         """Every name that the world reads from outside, regime outputs and fields among them."""
-        definitions = (*self.strategies, self.regime)
+        definitions = (*self.strategies, *self.regimes)
         read = (*names_in(self.conditions), *(n for d in definitions for n in free_names(d)))
         return tuple(dict.fromkeys((*FIT, *read)))
 
@@ -49,16 +56,23 @@ def conditions(world: World) -> tuple[Expr, ...]:
     return (*chained, *(guard.when for guard in world.entry_guards))
 
 
+def regimes_of(world: World) -> tuple[str, ...]:
+    """Names of the regime that decides and, behind it, of the one that is only recorded."""
+    said = world.settings.regime
+    return (said.heuristic, said.shadow) if said.shadow else (said.heuristic,)
+
+
 def examine(world: World, checks: Checks) -> tuple[Lowerable | None, tuple[Diagnostic, ...]]:
     """The lowerable world, or None and why not; warnings may come beside it."""
     library = checks.library
     names = tuple(dict.fromkeys(name for chain in world.chains for name in chain.used))
     found = [_definition(library, "strategy", name) for name in names]
-    regime = _definition(library, "regime", world.settings.regime.heuristic)
+    regime, *shadow = (_definition(library, "regime", name) for name in regimes_of(world))
     fits = [_definition(library, "feature", name) for name in FIT]
-    problems = [d for d in (*found, regime, *fits) if isinstance(d, Diagnostic)]
+    problems = [d for d in (*found, regime, *shadow, *fits) if isinstance(d, Diagnostic)]
     strategies = tuple(d for d in found if isinstance(d, Definition))
-    used = (*strategies, *(d for d in (regime, *fits) if isinstance(d, Definition)))
+    second = next((d for d in shadow if isinstance(d, Definition)), None)
+    used = (*strategies, *(d for d in (regime, *shadow, *fits) if isinstance(d, Definition)))
     for definition in used:
         checks.definition(definition)
     problems += checks.of(definition.name.name for definition in used)
@@ -68,7 +82,7 @@ def examine(world: World, checks: Checks) -> tuple[Lowerable | None, tuple[Diagn
     if has_errors(problems) or isinstance(regime, Diagnostic):
         return None, in_order(problems)
     groups = _groups(world, strategies, problems)
-    lowerable = Lowerable(world, library, strategies, regime, groups)
+    lowerable = Lowerable(world, library, strategies, regime, groups, second)
     if has_errors(problems) or not _readable(lowerable, checks):
         return None, in_order(problems)
     return lowerable, in_order(problems)
@@ -109,6 +123,6 @@ def _groups(
 
 def _readable(state: Lowerable, checks: Checks) -> bool:
     """Whether nothing in use had a syntax error."""
-    own = (definition.name.name for definition in (*state.strategies, state.regime))
+    own = (definition.name.name for definition in (*state.strategies, *state.regimes))
     asked = (name for condition in state.conditions for name in checks.features_in(condition))
     return checks.readable((*own, *FIT, *asked))

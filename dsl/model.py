@@ -7,7 +7,7 @@ world capital unless said otherwise; durations are whole seconds; weights and pr
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from types import MappingProxyType
 from typing import Final, Literal
@@ -27,20 +27,24 @@ RATE_SECONDS: dict[str, int] = {"15m": 900, "60m": 3600, "1d": 86400}
 
 @dataclass(frozen=True, slots=True)
 class Freshness:
-    """How many bars a symbol may lag behind what its calendar says should be known."""
+    """How many bars a symbol may lag behind what its calendar says should be known. `max_gap`: the largest change of its
+    price between two known bars, as a fraction of the former one, that is believed without an explanation."""
 
     stale_15m_bars: int = 2
     stale_60m_bars: int = 1
     regular_hours_only: bool = True
+    max_gap: float = field(default=0.4, metadata=AFTER_V1)
 
 
 @dataclass(frozen=True, slots=True)
 class Regime:
-    """`neutral_after`: decision ticks without a regime after which the last (otherwise) chain is used, without entries."""
+    """`neutral_after`: decision ticks without a regime after which the last (otherwise) chain is used, without entries.
+    `shadow` names a second regime that is computed on the same bars and only recorded; "" unless the source is `shadow`."""
 
-    source: Literal["heuristic"] = "heuristic"
+    source: Literal["heuristic", "shadow"] = "heuristic"
     heuristic: str = "us_heuristic"
     neutral_after: int = 4
+    shadow: str = field(default="", metadata=AFTER_V1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +111,20 @@ class ParameterSet:
 
 
 @dataclass(frozen=True, slots=True)
+class RouterAlphas:
+    """What the router adds to the score of a strategy: each alpha times its probability."""
+
+    strategy: str
+    p_trend_up: float = 0.0
+    p_trend_down: float = 0.0
+    p_chop: float = 0.0
+    p_high_vol: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Select:
-    """Selection among the strategies of a chain. `temperature` and `cap` are of `weighted`."""
+    """Selection among the strategies of a chain. `temperature` and `cap` are of `weighted`; `alphas` by name of strategy,
+    those that add nothing left out."""
 
     method: Literal["single_best", "weighted"] = "single_best"
     switch_edge: float = 0.15
@@ -116,6 +132,7 @@ class Select:
     only_when_flat: bool = True
     temperature: float = 0.75
     cap: float = 0.45
+    alphas: tuple[RouterAlphas, ...] = field(default=(), metadata=AFTER_V1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,17 +166,19 @@ class ChurnGuard:
 @dataclass(frozen=True, slots=True)
 class PositionPolicy:
     """`flat`: below this magnitude a position counts as flat; `cutover`: a label by which an operator forces a new
-    generation of every position; `external`: what to do with positions that are not ours."""
+    generation of every position; `external`: what to do with positions that are not ours: never trade them, or close them
+    as protective exits do."""
 
     flat: float = 0.003
     cutover: str = ""
-    external: Literal["ignore"] = "ignore"
+    external: Literal["ignore", "unwind_only"] = "ignore"
 
 
 @dataclass(frozen=True, slots=True)
 class RiskLimits:
     """Caps as fractions of world capital; losses are negative fractions. `cap_tolerance` multiplies a cap before an
-    existing excess is trimmed."""
+    existing excess is trimmed. `trading`: what may be sent at all, whatever the gate says beside it; `on_kill`: whether a
+    kill closes what is held or leaves it to its exits."""
 
     daily_loss: float = -0.02
     weekly_loss: float = -0.05
@@ -171,18 +190,22 @@ class RiskLimits:
     max_consecutive_failures: int = 3
     max_failures: int = 5
     failure_window: int = 300
+    trading: Literal["active", "reducing", "halted"] = field(default="active", metadata=AFTER_V1)
+    on_kill: Literal["hold", "flatten"] = field(default="hold", metadata=AFTER_V1)
 
 
 @dataclass(frozen=True, slots=True)
 class OrderRules:
     """`min_delta` as a fraction of world capital; no entries within `open_delay` seconds after the open
-    and `close_buffer` seconds before the close; `cancel_after` and `reject_cooldown` in ticks."""
+    and `close_buffer` seconds before the close; `cancel_after` and `reject_cooldown` in ticks. `collar`: how far a fresh
+    quote may be from the mark, as a fraction of it, for an order that is no protective exit."""
 
     min_delta: float = 0.005
     open_delay: int = 900
     close_buffer: int = 300
     cancel_after: int = 2
     reject_cooldown: int = 3
+    collar: float = field(default=0.02, metadata=AFTER_V1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,11 +277,14 @@ class SyntheticFeed:
 
 @dataclass(frozen=True, slots=True)
 class PaperBroker:
-    """Embedded broker: starting cash in the account's currency, costs per side as fractions of notional."""
+    """Embedded broker: starting cash in the account's currency, costs per side as fractions of notional. `borrow` is a yearly
+    fraction of what shorts are worth, paid for each night; `borrow_by_symbol` pairs (symbol, fraction) that differ from it."""
 
     cash: Decimal = Decimal(100_000)
     fee: float = 0.0002
     slippage: float = 0.0001
+    borrow: float = 0.005
+    borrow_by_symbol: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,4 +95,4 @@ def named_near(document: Document, files: Files) -> Neighbours:
 
 def _model(tree: Map) -> bool:
     regime = tree.get("regime")
-    return isinstance(regime, Map) and isinstance(regime.get("model"), Scalar)
+    return isinstance(regime, Map) and any(isinstance(regime.get(key), Scalar) for key in ("model", "shadow"))

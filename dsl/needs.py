@@ -69,7 +69,8 @@ class Facts:
             for definition, group in zip(state.strategies, state.groups, strict=True)
             for values in used_values(group)
         )
-        return together((under.base, *lanes, *(under.condition(c) for c in state.conditions)))
+        beside = (under.shadow(state.shadow),) if state.shadow else ()
+        return together((under.base, *beside, *lanes, *(under.condition(c) for c in state.conditions)))
 
 
 @dataclass(slots=True)
@@ -94,11 +95,16 @@ class _Under:
         return self._lanes[key]
 
     def _features(self, definition: Definition) -> Needs:
-        """Needs of the features that a strategy reads."""
+        """Needs of the features that a definition reads."""
         name = definition.name.name
         if name not in self._behind:
             self._behind[name] = self.of(self.readable.features(free_names(definition)).values())
         return self._behind[name]
+
+    def shadow(self, regime: Definition) -> Needs:
+        """Needs of a regime that is only recorded."""
+        features = self._features(regime)
+        return together((features, self.of(self.readable.beside(regime).values())))
 
     def condition(self, expr: Expr) -> Needs:
         """Needs of a condition of a world."""

@@ -71,13 +71,15 @@ class StrategyPlan:
 
 @dataclass(frozen=True, slots=True)
 class RegimePlan:
-    """Node indexes of the regime outputs; the first three sum to 1 wherever they are known."""
+    """Node indexes of the regime outputs; the first three sum to 1 wherever they are known. `shadow` has those of the regime
+    that is only recorded, in the same order; empty without one."""
 
     p_trend_up: int
     p_trend_down: int
     p_chop: int
     p_high_vol: int
     confidence: int
+    shadow: tuple[int, ...] = field(default=(), metadata=AFTER_V1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ nobody runs a world that has errors.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -22,9 +22,7 @@ from .model import (
     OrderRules,
     PositionPolicy,
     Rate,
-    Regime,
     RiskLimits,
-    Select,
     Settings,
     World,
 )
@@ -32,7 +30,9 @@ from .readallowlist import read_world_allowlist
 from .readchains import note_sectors, read_chains, read_guards
 from .readexchange import read_exchange
 from .readparameters import read_parameters
+from .readregime import read_regime
 from .readsectors import read_sector_file
+from .readselect import read_select
 from .section import Convert, Findings, Section, flag, number, whole, word
 from .similar import did_you_mean
 from .source import Span
@@ -45,11 +45,8 @@ _FRESHNESS: Final[Mapping[str, Convert]] = {
     "stale_15m_bars": whole,
     "stale_60m_bars": whole,
     "regular_hours_only": flag,
+    "max_gap": ratio,
 }
-_REGIME: Final[Mapping[str, Convert]] = {"source": word, "heuristic": word, "neutral_after": whole}
-_SELECT: Final[Mapping[str, Convert]] = {
-    "method": word, "switch_edge": number, "cooldown": duration, "only_when_flat": flag, "temperature": number, "cap": number,
-}  # fmt: skip
 _CHURN: Final[Mapping[str, Convert]] = {
     "min_target": ratio,
     "deadband": ratio,
@@ -60,9 +57,11 @@ _POLICY: Final[Mapping[str, Convert]] = {"flat": ratio, "cutover": word, "extern
 _RISK: Final[Mapping[str, Convert]] = {
     "daily_loss": ratio, "weekly_loss": ratio, "max_symbol": ratio, "max_sector": ratio, "max_total": ratio, "cap_tolerance": number,
     "position_stop": ratio, "max_consecutive_failures": whole, "max_failures": whole, "failure_window": duration,
+    "trading": word, "on_kill": word,
 }  # fmt: skip
 _ORDERS: Final[Mapping[str, Convert]] = {
     "min_delta": ratio, "open_delay": duration, "close_buffer": duration, "cancel_after": whole, "reject_cooldown": whole,
+    "collar": ratio,
 }  # fmt: skip
 
 
@@ -85,7 +84,9 @@ def read_world(document: Document, context: Context) -> WorldRead:
     strategies = tuple(dict.fromkeys(name for chain in chains for name in chain.used))
     allowlist = read_world_allowlist(root, universe, context)
     world = World(
-        settings=_settings(root, document.name, universe, context),
+        settings=replace(
+            _settings(root, document.name, universe, context), select=read_select(root, strategies, context)
+        ),
         chains=chains,
         allowlist=allowlist,
         parameters=read_parameters(root, strategies, universe, context),
@@ -124,8 +125,7 @@ def _settings(root: Section, name: str, universe: tuple[str, ...], context: Cont
         exchange=_exchange(root, context),
         sectors=_sectors(root, universe, context),
         freshness=root.section("freshness").fill(Freshness(), _FRESHNESS),
-        regime=_regime(root, context),
-        select=root.section("select").fill(Select(), _SELECT),
+        regime=read_regime(root, context),
         churn_guard=_churn(root),
         position_policy=root.section("position_policy").fill(PositionPolicy(), _POLICY),
         risk=root.section("risk").fill(RiskLimits(), _RISK),
@@ -148,40 +148,6 @@ def _churn(root: Section) -> ChurnGuard:
     listed = {str(item.value) for item in section.words("enabled")}
     enabled = tuple(rule for rule in ChurnGuard().enabled if rule in listed)
     return ChurnGuard(guard.min_target, guard.deadband, guard.side_cooldown, guard.min_hold, enabled)
-
-
-def _regime(root: Section, context: Context) -> Regime:
-    section = root.section("regime")
-    regime = section.fill(Regime(), _REGIME)
-    if not context.knows("regime", regime.heuristic):
-        written = section.scalar("heuristic")
-        place = written.span if written else _place(root, "regime")
-        help_text = did_you_mean(regime.heuristic, context.names("regime"))
-        root.found.problems.append(problem("Q0501", f"unknown regime `{regime.heuristic}`", place, help=help_text))
-    _no_model_yet(section, context)
-    return regime
-
-
-def _no_model_yet(section: Section, context: Context) -> None:
-    """`source: ml` and `shadow` name a model document that must exist; what would run it is not part of this version."""
-    source, model = section.scalar("source"), section.scalar("model")
-    if source is None or source.value not in ("ml", "shadow") or model is None or not isinstance(model.value, str):
-        return
-    broken = context.broken_document("model", model.value)
-    section.found.problems.extend(broken)
-    if not broken and ("model", model.value) not in context.documents:
-        help_text = did_you_mean(model.value, context.document_names("model")) or (
-            "it is the name of a model document below this file's folder"
-        )
-        section.found.problems.append(problem("Q0506", f"unknown model `{model.value}`", model.span, help=help_text))
-    message = f"a regime of source `{source.value}` cannot be used yet: this version runs heuristics only"
-    help_text = "write `source: heuristic` and take `model` out; the model document may stay, it is checked by itself"
-    section.found.problems.append(problem("Q0617", message, source.span, help=help_text))
-
-
-def _place(root: Section, key: str) -> Span:
-    entry = root.node.entry(key) or root.node.entry("world")
-    return entry.key_span if entry else root.node.span
 
 
 def _exchange(root: Section, context: Context) -> ExchangePolicy:

@@ -39,7 +39,13 @@ class Readable:
         return {definition.name.name: self.outer[definition.name.name] for definition in order}
 
     def regime(self, definition: Definition) -> dict[str, int]:
-        """Lowers the outputs of a regime: probabilities are the softmax of its three scores."""
+        """Lowers the outputs of the regime that conditions and strategies read."""
+        drafts = self.beside(definition)
+        self.outer |= drafts
+        return drafts
+
+    def beside(self, definition: Definition) -> dict[str, int]:
+        """Lowers the outputs of a regime that nothing reads: probabilities are the softmax of its three scores."""
         graph = self.graph
         values = {p.name.name: p.default.value for p in definition.params}
         inner = lower_lets(self.env(parameters(graph, values)), definition)
@@ -51,9 +57,7 @@ class Readable:
         shares = [graph.add("div", (weight, total)) for weight in weights]
         largest = graph.add("max2", (graph.add("max2", shares[:2]), shares[2]))
         outputs = (*shares, rules["high_vol"], rules.get("confidence", largest))
-        drafts = dict(zip(REGIME, outputs, strict=True))
-        self.outer |= drafts
-        return drafts
+        return dict(zip(REGIME, outputs, strict=True))
 
     def given_regime(self) -> dict[str, int]:
         """The outputs of a regime as inputs of the program: columns that come from outside, as in cases."""

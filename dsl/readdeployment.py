@@ -7,6 +7,7 @@ with it by itself (folders that do not exist). What concerns its worlds is check
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
 from .diagnostics import Diagnostic, in_order, problem
@@ -20,7 +21,7 @@ from .units import day, duration, money, ratio
 GIVEN: Final = ("feed.bars", "feed.vix", "out")
 _FILES: Final[Mapping[str, Convert]] = {"bars": word, "rate": word, "delay": duration, "vix": word}
 _SYNTHETIC: Final[Mapping[str, Convert]] = {"seed": whole, "start": day, "delay": duration}
-_BROKER: Final[Mapping[str, Convert]] = {"cash": money, "fee": ratio, "slippage": ratio}
+_BROKER: Final[Mapping[str, Convert]] = {"cash": money, "fee": ratio, "slippage": ratio, "borrow": ratio}
 _CLOCK: Final[Mapping[str, Convert]] = {"kind": word, "interval": duration, "start": day, "end": day}
 
 
@@ -35,7 +36,7 @@ def read_deployment(document: Document, given: Mapping[str, str]) -> tuple[Deplo
         worlds=tuple(str(item.value) for item in root.words("worlds")),
         account=root.value("account", word, "paper"),
         feed=_feed(root.section("feed"), given),
-        broker=root.section("broker").fill(PaperBroker(), _BROKER),
+        broker=_broker(root.section("broker")),
         clock=clock,
         out=given.get("out") or root.value("out", word, "out"),
         snapshot_every=root.value("snapshot_every", whole, 26),
@@ -52,6 +53,12 @@ def _feed(section: Section, given: Mapping[str, str]) -> FilesFeed | SyntheticFe
         return section.fill(SyntheticFeed(), _SYNTHETIC)
     feed = section.fill(FilesFeed(""), _FILES)
     return FilesFeed(given.get("feed.bars", feed.bars), feed.rate, feed.delay, given.get("feed.vix", feed.vix))
+
+
+def _broker(section: Section) -> PaperBroker:
+    rates = section.section("borrow_by_symbol")
+    pairs = tuple((entry.key, rates.value(entry.key, ratio, 0.0)) for entry in rates.node)
+    return replace(section.fill(PaperBroker(), _BROKER), borrow_by_symbol=pairs)
 
 
 def _folders(root: Section, document: Document, given: Mapping[str, str]) -> None:

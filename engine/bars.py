@@ -5,7 +5,7 @@ Times are whole epoch seconds, UTC, as ints; a row is one bar of every symbol of
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +33,16 @@ class BarRow:
     known_at: int
     values: Floats
     present: Bools
+
+
+def traded(row: BarRow) -> BarRow:
+    """The row without the bars in which nobody traded: no volume, and one price all the time. Aggregators make them up where
+    a symbol has none (R26); a price that nobody paid is not traded at, and counts for no freshness."""
+    opened, high, low, close, volume = row.values
+    made_up = row.present & (volume == 0) & (high == low) & (opened == close)
+    if not np.count_nonzero(made_up):
+        return row
+    return replace(row, values=np.where(made_up, np.nan, row.values), present=row.present & ~made_up)
 
 
 @dataclass(frozen=True, slots=True)

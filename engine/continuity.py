@@ -15,8 +15,11 @@ from .errors import StateError
 from .execution.book import Book
 from .orders import PREFIX
 from .ports import BarFeed, Broker
-from .record import FeedIdentity, LastTick
+from .record import FeedIdentity, LastTick, TickHeader
 
+_NOTHING = Decimal(0)
+#: equity further away than this is that of another account
+_JUMP = Decimal("0.2")
 _AFRESH = "use another --out, or --fresh, which moves the old folder aside"
 
 
@@ -44,19 +47,26 @@ def check_new_account(broker: Broker) -> None:
         )
 
 
-def check_account(broker: Broker, book: Book, now: int) -> None:
-    """The account is the one the journal knows: as many events, and at least our own quantities explained."""
-    snapshot = broker.snapshot(now)
+def check_account(broker: Broker, book: Book, last: TickHeader) -> None:
+    """The account is the one the journal knows: as many events, and something of ours in it or about the equity of the last
+    tick. What differs in single symbols is judged by the first tick: a split, closed by somebody else, or external (R10)."""
+    snapshot = broker.snapshot(last.now)
     if snapshot.last_seq < book.last_seq:
         raise StateError(
             f"the account has {snapshot.last_seq} events, and the journal heard {book.last_seq}: it is another account",
             f"restore the account's file; or {_AFRESH}",
         )
-    if snapshot.last_seq == book.last_seq:
-        held = {position.symbol: position.qty for position in snapshot.positions}
-        for symbol, qty in book.ledger:
-            if held.get(symbol, Decimal(0)) != qty:
-                raise StateError(f"the journal holds {qty} {symbol}, the account {held.get(symbol, 0)}", _AFRESH)
+    held = {position.symbol: position.qty for position in snapshot.positions}
+    ours = any(held.get(symbol, _NOTHING) * qty > 0 for symbol, qty in book.ledger)
+    before = last.account.equity if last.account else snapshot.equity
+    alike = abs(snapshot.equity - before) <= _JUMP * abs(before)
+    if snapshot.last_seq == book.last_seq and book.ledger and not ours and not alike:
+        symbol, qty = book.ledger[0]
+        raise StateError(
+            f"the journal holds {qty} {symbol}, the account {held.get(symbol, _NOTHING)}, and nothing else of ours either: "
+            f"its equity is {snapshot.equity:.2f}, and was {before:.2f}",
+            _AFRESH,
+        )
 
 
 def check_worlds(programs: Sequence[Program], stored: Mapping[str, LastTick], book: Book) -> None:

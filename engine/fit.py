@@ -19,7 +19,7 @@ and with the chart (0.20 align); and it must not chase a move that has already h
 where positions taken in panic lose. Its range, -0.4 to 0.8, lies within that of the trend style, -0.9 to 0.9.
 
 A signal of 0 scores as it would with align 0 and p_side = p_trend_down, as written above; it can be selected only as an
-exit. Scores are linear in the signal, so three numbers per style and symbol give all strategies of that style.
+exit. The router adds alpha_k x p_k for the probabilities that `select.alphas` names, by strategy. Scores are linear in the signal, so three numbers per style and symbol give all strategies of that style.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from typing import Final
 import numpy as np
 
 from .bars import Floats
+from .blocks import Block
 from .frame import Frame
 from .market import Market, Sides
 from .masks import either
@@ -37,18 +38,22 @@ from .masks import either
 _ALIGN: Final = np.array([[0.50], [-0.20], [0.20]])
 
 
-def scores(frame: Frame, market: Market, signal: Sides) -> Floats:
-    """Adjusted scores [N, S] of `signal` [N, S]; the router terms (alpha) are 0 in this version."""
-    slope, if_long, if_short = (rows.take(frame.style, axis=0) for rows in _terms(market))
+def scores(frame: Frame, market: Market | Block, signal: Sides) -> Floats:
+    """Adjusted scores [N, S] of `signal` [N, S], with what the router adds: the sum of alpha x p. Of a block of bars
+    [T, N, S], with a leading axis of time everywhere."""
+    slope, if_long, if_short = (rows.take(frame.style, axis=-2) for rows in _terms(market.fit, market.p))
     score: Floats = np.multiply(slope, signal, out=slope)
     score += either(signal > 0, if_long, if_short)
+    for row, alpha in frame.alphas:
+        score += alpha * market.p[..., row : row + 1, :]
     return score
 
 
-def _terms(market: Market) -> tuple[Floats, Floats, Floats]:
-    """Per style (trend, chop, defensive): coefficient of the signal, constant for longs, constant for the rest; [3, S]."""
-    trend15, trend60, mom15, mom60, vol_score, overext = market.fit
-    p_up, p_down, p_chop, p_high_vol = market.p
+def _terms(fit: Floats, p: Floats) -> tuple[Floats, Floats, Floats]:
+    """Per style (trend, chop, defensive): coefficient of the signal, constant for longs, constant for the rest;
+    [..., 3, S]."""
+    trend15, trend60, mom15, mom60, vol_score, overext = (fit[..., row, :] for row in range(6))
+    p_up, p_down, p_chop, p_high_vol = (p[..., row, :] for row in range(4))
     bent15, bent60, bent_mom60, bent_mom, bent_over = np.tanh(
         (trend15 / 0.0030, trend60 / 0.0035, mom60 / 0.015, (mom15 + mom60) / 0.020, overext / 2.5)
     )
@@ -60,10 +65,10 @@ def _terms(market: Market) -> tuple[Floats, Floats, Floats]:
     trend = 0.30 * strength - 0.20 * p_chop - 0.10 * p_high_vol - 0.10 * stretched
     chop = 0.35 * p_chop + 0.25 * chop_score + 0.20 * calm - 0.15 * p_high_vol
     defensive = 0.30 * p_high_vol - 0.20 * stretched
-    slope, if_long, if_short = np.empty((3, 3, direction.size))
-    np.multiply(_ALIGN, direction, out=slope)
+    slope, if_long, if_short = np.empty((3, *direction.shape[:-1], 3, direction.shape[-1]))
+    np.multiply(_ALIGN, direction[..., None, :], out=slope)
     for side, p_side in ((if_long, p_up), (if_short, p_down)):
-        np.add(trend, 0.10 * p_side, out=side[0])
-        side[1] = chop
-        np.add(defensive, 0.30 * p_side, out=side[2])
+        np.add(trend, 0.10 * p_side, out=side[..., 0, :])
+        side[..., 1, :] = chop
+        np.add(defensive, 0.30 * p_side, out=side[..., 2, :])
     return slope, if_long, if_short

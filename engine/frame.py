@@ -8,25 +8,30 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from qmtl.dsl.model import RouterAlphas, Select
 from qmtl.dsl.program import Lane, Program
 
-from .bars import Bools, Floats, Ints
+from .bars import Bools, Codes, Floats, Ints
 from .state import MIX, Hashes, Names, Small
 
 #: slack of comparisons between fractions: far below a cent of a million
 EPS: Final = 1e-12
 STYLES: Final = ("trend", "chop", "defensive")
+#: rows of `Market.p`
+_PROBABILITIES: Final = tuple(field.name for field in fields(RouterAlphas) if field.name != "strategy")
 _FOREVER: Final = dt.date.max.toordinal()
 
 Ordinals = NDArray[np.int32]
+T = TypeVar("T")
+A = TypeVar("A", bound=NDArray[Any])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,6 +40,37 @@ class Overridden:
 
     uses: Bools
     exposure: Floats
+
+
+class Recent:
+    """The last answer of a pure function per name, with the very objects it was asked about: a chain that did not change is
+    the same array at the next tick, so what follows from it need not be computed again. It changes no answer."""
+
+    __slots__ = ("_known",)
+
+    def __init__(self) -> None:
+        self._known: dict[str, tuple[tuple[object, ...], Any]] = {}
+
+    def get(self, name: str, *asked: object) -> Any:
+        """The answer, or None when it was asked about anything else."""
+        found = self._known.get(name)
+        if found is None:
+            return None
+        for old, new in zip(found[0], asked, strict=True):
+            if old is not new:
+                return None
+        return found[1]
+
+    def put(self, answer: T, name: str, *asked: object) -> T:
+        """Keep an answer; returns it."""
+        self._known[name] = (asked, answer)
+        return answer
+
+
+def fixed(array: A) -> A:
+    """The array, read-only: it is shared."""
+    array.setflags(write=False)
+    return array
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,7 +87,10 @@ class Frame:
     sector          [S] 0..sectors-1, or `sectors` for a symbol without one (never capped together)
     style           [N] index into STYLES
     has_stop, stop_is_level, take_is_level   [N, S] from the lanes
+    alphas          (row of p, [N, 1] alpha of each strategy) of the probabilities that the router adds; mostly none
     generation      [N, S] first 64 bits;  mix_generation [S] of all enabled ones together (owner @mix)
+    nowhere, silent [S] False and 0 everywhere, read-only: what a stage hands on that has nothing to say
+    recent          what stages worked out last, for inputs that are the same objects again
     """
 
     program: Program
@@ -79,6 +118,10 @@ class Frame:
     mix_generation: Hashes
     mix_labels: tuple[str, ...]
     churn: frozenset[str]
+    alphas: tuple[tuple[int, Floats], ...]
+    nowhere: Bools
+    silent: Codes
+    recent: Recent
 
     @property
     def symbols(self) -> int:
@@ -134,6 +177,10 @@ def build_frame(program: Program, interval: int = 60) -> Frame:
         mix_generation=np.array([hash_of(label) for label in labels], dtype=np.uint64),
         mix_labels=labels,
         churn=frozenset(settings.churn_guard.enabled),
+        alphas=tuple(_alphas(settings.select, names.strategies)),
+        nowhere=fixed(np.zeros(shape[1], dtype=np.bool_)),
+        silent=fixed(np.zeros(shape[1], dtype=np.uint8)),
+        recent=Recent(),
     )
 
 
@@ -209,6 +256,15 @@ def _used(uses: Bools, overridden: Overridden | None, shape: tuple[int, int]) ->
     if overridden is None:
         return np.asarray(uses.any(axis=1, keepdims=True))
     return np.asarray(overridden.uses.reshape(shape[0], uses.shape[1], shape[1]).any(axis=1))
+
+
+def _alphas(select: Select, strategies: tuple[str, ...]) -> Iterator[tuple[int, Floats]]:
+    """The rows of p that any strategy has an alpha for."""
+    said = {one.strategy: one for one in select.alphas}
+    for row, name in enumerate(_PROBABILITIES):
+        column = np.array([[getattr(said[s], name) if s in said else 0.0] for s in strategies], dtype=np.float64)
+        if column.any():
+            yield row, column
 
 
 def _sectors(universe: tuple[str, ...], sector_of: dict[str, str]) -> tuple[Ints, int]:

@@ -4,8 +4,9 @@ In: the believed equity, the session, order results since the last tick, the sta
 exception here ends the tick without orders (R44), since nothing was sent yet.
 
 Losses are fractions of world capital: (equity - level - flows) / (share x level). The level is the anchor (equity at the
-previous session's close; for the week the last close of the previous ISO week), or the equity at `resume`. A limit needs
-two readings at least a tick apart in regular hours; after the first one entries wait.
+previous session's close; for the week the last close of the previous ISO week), or the equity at the `resume` of its kill. A
+limit needs two readings at least a tick apart in regular hours; after the first one entries wait. The gate's `trading` says in
+one word what is left (`TradingState`): killed or declared so is HALTED, entries that wait are REDUCING.
 
 Where the specification is silent:
 - The very first level is the first equity ever believed, as there is no close before it; it is persisted (R13).
@@ -15,6 +16,8 @@ Where the specification is silent:
   CANCELED say nothing about the broker and count neither way; business rejects neither.
 - Recoveries after failures: 5, 10, 20 minutes after the last failure; the fourth kill of an exchange day needs `resume`.
 - Several at once: auth, then week, then day, then failures. A kill that needs `resume` is never replaced.
+- `failure_window` may be longer than the ring has ticks: then a bucket holds several, and counts until its last one is out.
+- `resume` of a daily kill leaves the weekly limit where it was: if that is broken too, it kills at once, for a second `resume`.
 - While killed, any failure starts the wait again. When a kill ends its counts start anew: old failures do not kill twice.
 """
 
@@ -23,6 +26,7 @@ from __future__ import annotations
 import hashlib
 import math
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -31,12 +35,16 @@ from .market import OrderResult, SessionTimes
 from .orders import OrderState
 from .reasons import Reason
 from .state import RING, DecideState
-from .tick import Gate, Tick, changed
+from .tick import Gate, Tick
+from .trading import TradingState
 
 BACKOFF = (300, 600, 1200)
 RATE_LIMIT = 0.20
 RATE_ORDERS = 20
 MANUAL = frozenset({Reason.KILL_DAY, Reason.KILL_WEEK, Reason.KILL_AUTH})
+#: kills whose `resume` sets a new level
+_LIFTS_DAY = frozenset({Reason.KILL_DAY, Reason.KILL_WEEK})
+_LIFTS_WEEK = frozenset({Reason.KILL_WEEK})
 #: outcomes that are no answer to a submission: a fill follows the answer that was counted
 SILENT = frozenset(
     state.value
@@ -64,28 +72,37 @@ def judge(frame: Frame, tick: Tick) -> Gate:
             gate = _killed(gate, kill, tick.now, 0)
     if failure not in (Reason.NONE, Reason.KILL_AUTH) and gate.kill not in MANUAL:
         gate = _failed(gate, failure, tick)
-    return _judged(gate, tick)
+    return _judged(frame, gate, tick)
+
+
+def _with(gate: Gate, **fields: object) -> Gate:
+    """The same gate with these fields: it is this tick's own, and nobody else has it yet."""
+    for name, value in fields.items():
+        setattr(gate, name, value)
+    return gate
 
 
 def resume(state: DecideState, now: int) -> DecideState:
-    """The state after `qmtl resume`: not killed, limits count from the next reading of equity, failures forgotten.
+    """The state after `qmtl resume`: not killed, the limit that killed counts from the next reading of equity, failures
+    forgotten.
 
-    Who and why stand in the journal, not here."""
-    # NaN: the next reading sets the level
-    fresh = np.full((), np.nan)
+    A weekly loss that is accepted includes that of its days, so both levels start anew; a daily one does not lift the weekly
+    limit, and a kill without a loss lifts neither. Who and why stand in the journal, not here."""
+    lifted = Reason(int(state.kill))
     zero = np.zeros((), dtype=np.int64)
+    levels: dict[str, Any] = {}
+    for name, kills in (("day", _LIFTS_DAY), ("week", _LIFTS_WEEK)):
+        if lifted in kills:  # NaN: the next reading sets the level
+            levels |= {f"{name}_level": np.full((), np.nan), f"{name}_breach_at": zero}
     return replace(
         state,
         kill=np.zeros((), dtype=np.uint8),
         killed_at=zero,
         recover_at=zero,
-        day_level=fresh,
-        week_level=fresh,
-        day_breach_at=zero,
-        week_breach_at=zero,
         consecutive=np.zeros((), dtype=np.int32),
         ring_at=np.zeros(RING, dtype=np.int64),
         now=np.array(now, dtype=np.int64),
+        **levels,
     )
 
 
@@ -93,6 +110,7 @@ def _of(state: DecideState) -> Gate:
     """The remembered part; verdicts of this tick still open."""
     return Gate(
         kill=int(state.kill),
+        trading=int(TradingState.ACTIVE),
         fired=False,
         entries=True,
         why=0,
@@ -149,7 +167,7 @@ def _rolled(gate: Gate, tick: Tick) -> Gate:
     for level in ("day_level", "week_level"):
         if not math.isfinite(changes.get(level, getattr(gate, level))) and load.trusted:
             changes[level] = equity
-    return changed(gate, **changes) if changes else gate
+    return _with(gate, **changes)
 
 
 def own_equity(tick: Tick) -> float:
@@ -170,7 +188,7 @@ def _losses(frame: Frame, gate: Gate, tick: Tick) -> tuple[Gate, bool, bool]:
     risk = frame.program.settings.risk
     day_loss, day_at, day_over = _loss(frame, tick, _Limit(gate.day_level, risk.daily_loss, gate.day_breach_at))
     week_loss, week_at, week_over = _loss(frame, tick, _Limit(gate.week_level, risk.weekly_loss, gate.week_breach_at))
-    gate = changed(gate, day_loss=day_loss, week_loss=week_loss, day_breach_at=day_at, week_breach_at=week_at)
+    gate = _with(gate, day_loss=day_loss, week_loss=week_loss, day_breach_at=day_at, week_breach_at=week_at)
     return gate, day_over, week_over
 
 
@@ -207,8 +225,11 @@ def _counted(frame: Frame, gate: Gate, tick: Tick) -> tuple[Gate, Reason]:
         elif not result.error and result.outcome not in SILENT and result.client_order_id not in good:
             good.add(result.client_order_id)
             answered, consecutive = answered + 1, 0
-    gate = changed(
-        _ringed(gate, tick.now, answered, failures), consecutive=consecutive, failed_ids=ids, failed_next=place % RING
+    gate = _with(
+        _ringed(frame, gate, tick.now, (answered, failures)),
+        consecutive=consecutive,
+        failed_ids=ids,
+        failed_next=place % RING,
     )
     if any(result.error == "auth" for result in results):
         return gate, Reason.KILL_AUTH
@@ -225,19 +246,30 @@ def _number(result: OrderResult) -> int:
     return int.from_bytes(hashlib.blake2b(result.client_order_id.encode(), digest_size=8).digest(), "big") or 1
 
 
-def _ringed(gate: Gate, now: int, answered: int, failures: int) -> Gate:
-    if not answered:
+def _bucket(frame: Frame) -> int:
+    """Seconds that one bucket of the ring stands for: a tick, or more where the ring would not hold the window else."""
+    return max(frame.interval, math.ceil(frame.program.settings.risk.failure_window / (RING - 1)))
+
+
+def _ringed(frame: Frame, gate: Gate, now: int, counts: tuple[int, int]) -> Gate:
+    """The ring with (answered, failed) orders of this tick, in the newest bucket while that lasts."""
+    if not counts[0]:
         return gate
     ring_at, orders, failed = gate.ring_at.copy(), gate.ring_orders.copy(), gate.ring_failures.copy()
-    place = gate.ring_next % RING
-    ring_at[place], orders[place], failed[place] = now, answered, failures
-    return changed(gate, ring_at=ring_at, ring_orders=orders, ring_failures=failed, ring_next=(place + 1) % RING)
+    width, place = _bucket(frame), (gate.ring_next - 1) % RING
+    if not ring_at[place] or ring_at[place] // width != now // width:
+        place = gate.ring_next % RING
+        ring_at[place], orders[place], failed[place] = now, 0, 0
+    orders[place] += counts[0]
+    failed[place] += counts[1]
+    return _with(gate, ring_at=ring_at, ring_orders=orders, ring_failures=failed, ring_next=(place + 1) % RING)
 
 
 def _failure(frame: Frame, gate: Gate, now: int) -> Reason:
     """Which failure rule is broken."""
     risk = frame.program.settings.risk
-    recent = (gate.ring_at > now - risk.failure_window) & (gate.ring_at > 0)
+    # a bucket that began before the window may have ended inside it
+    recent = (gate.ring_at > now - risk.failure_window - (_bucket(frame) - frame.interval)) & (gate.ring_at > 0)
     failures, orders = int(gate.ring_failures[recent].sum()), int(gate.ring_orders[recent].sum())
     if gate.consecutive >= risk.max_consecutive_failures:
         return Reason.KILL_CONSECUTIVE
@@ -249,11 +281,11 @@ def _failure(frame: Frame, gate: Gate, now: int) -> Reason:
 def _recovered(gate: Gate, tick: Tick) -> Gate:
     if not gate.kill or gate.kill in MANUAL or not gate.recover_at or tick.now < gate.recover_at:
         return gate
-    return changed(gate, kill=0, killed_at=0, recover_at=0, consecutive=0, ring_at=np.zeros(RING, dtype=np.int64))
+    return _with(gate, kill=0, killed_at=0, recover_at=0, consecutive=0, ring_at=np.zeros(RING, dtype=np.int64))
 
 
 def _killed(gate: Gate, kill: Reason, now: int, recover_at: int) -> Gate:
-    return changed(gate, kill=int(kill), killed_at=now, recover_at=recover_at, fired=True)
+    return _with(gate, kill=int(kill), killed_at=now, recover_at=recover_at, fired=True)
 
 
 def _failed(gate: Gate, failure: Reason, tick: Tick) -> Gate:
@@ -262,17 +294,22 @@ def _failed(gate: Gate, failure: Reason, tick: Tick) -> Gate:
     used = gate.recoveries if gate.recovery_day == day else 0
     if gate.kill:
         step = BACKOFF[min(max(used - 1, 0), len(BACKOFF) - 1)]
-        return changed(gate, recover_at=tick.now + step) if gate.recover_at else gate
+        return _with(gate, recover_at=tick.now + step) if gate.recover_at else gate
     recover_at = tick.now + BACKOFF[used] if used < len(BACKOFF) else 0
-    gate = changed(gate, recoveries=used + 1, recovery_day=day)
+    gate = _with(gate, recoveries=used + 1, recovery_day=day)
     return _killed(gate, failure, tick.now, recover_at)
 
 
-def _judged(gate: Gate, tick: Tick) -> Gate:
-    """May entries be sent, and if not why."""
-    why = gate.kill
-    if not why and not tick.load.trusted:
-        why = int(Reason.EQUITY_DOUBT)
-    if not why and (gate.day_breach_at or gate.week_breach_at):
-        why = int(Reason.LOSS_PENDING)
-    return changed(gate, entries=not why, why=why)
+def _judged(frame: Frame, gate: Gate, tick: Tick) -> Gate:
+    """What may be traded, and if not everything, why."""
+    declared = frame.program.settings.risk.trading
+    state, why = TradingState.ACTIVE, 0
+    if gate.kill or declared == "halted":
+        state, why = TradingState.HALTED, gate.kill or int(Reason.DECLARED_HALTED)
+    elif declared == "reducing":
+        state, why = TradingState.REDUCING, int(Reason.DECLARED_REDUCING)
+    elif not tick.load.trusted:
+        state, why = TradingState.REDUCING, int(Reason.EQUITY_DOUBT)
+    elif gate.day_breach_at or gate.week_breach_at:
+        state, why = TradingState.REDUCING, int(Reason.LOSS_PENDING)
+    return _with(gate, trading=int(state), entries=state is TradingState.ACTIVE, why=why)

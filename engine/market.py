@@ -46,6 +46,9 @@ class Market:
     guards         [G, S] truth
     fit            [6, S] chart-fit inputs in the order of FitPlan, NaN unknown
     features       [F, S] named features of the Program, for people
+    shadow         [5, S] p and confidence of the regime that is only recorded; None where there is none
+    score          [N, S] adjusted scores of `signal` (`fit.scores`), worked out for a block of bars at once; None: not yet
+    quote          [S] newest quote, NaN = none; None where there is no feed of quotes.  quoted_at  [S] epoch s of it
     """
 
     session: SessionTimes
@@ -70,6 +73,10 @@ class Market:
     guards: Codes
     fit: Floats
     features: Floats
+    shadow: Floats | None = None
+    score: Floats | None = None
+    quote: Floats | None = None
+    quoted_at: Ints | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +131,9 @@ class Account:
     qty, average_price  float64 [S] (0 and NaN when flat); `exact` holds the broker's decimal quantities
     external   bool [S]: the position is not ours
     working    our open orders;  fills, results: since the last tick, oldest first
+    split      [S] shares that one share of the tick before is now, 1 = no split; None = none anywhere
+    broker_mark, marked_at  [S] the broker's own price of what is held and when it was so (epoch s); NaN and 0 = none
+    elsewhere  value of external positions that are in no column here: they are no part of world capital either
     """
 
     readable: bool
@@ -139,6 +149,10 @@ class Account:
     working: tuple[WorkingOrder, ...]
     fills: tuple[Fill, ...]
     results: tuple[OrderResult, ...]
+    split: Floats | None = None
+    broker_mark: Floats | None = None
+    marked_at: Ints | None = None
+    elsewhere: float = 0.0
 
 
 __all__ = [

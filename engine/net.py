@@ -1,25 +1,19 @@
 """net: wishes of the worlds become orders of the account.
 
 In: the Ticks of one grid time and the account. Out: `Netted`: orders with ids, orders to cancel, and what was denied and
-why. Pure. It stands after `decide` because quantities, buying power and ids belong to the account, not to a world.
+why. Pure. It stands after `decide` because quantities, buying power and ids belong to the account, not to a world; the
+quantities themselves are made by `sizing`.
 
 Worlds on one account have disjoint universes in this version (validate refuses others), so no two wishes meet in a
-symbol; an order's attribution vector has one entry. Closing orders come first, then opening ones by falling rank, sized
-within buying power; a sell frees nothing before it is filled (R40).
-
-Where the specification is silent: an opening sale takes 103 % of its notional of buying power (R40); an opening order that
-does not fit is cut to the lots that do, and denied when none does. Shorts are whole shares. A venue without fractions
-trades whole lots of at least one share. Closing a whole position sends the broker's exact quantity, whatever its lots;
-a partial close is rounded toward zero and never exceeds what is held. A trim of less than one lot is denied once per
-decision tick, not again on every follow-up tick.
+symbol; an order's attribution vector has one entry.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import ROUND_DOWN, Decimal
-from typing import Final, Literal, NamedTuple
+from decimal import Decimal
+from typing import Final, Literal
 
 import numpy as np
 
@@ -27,15 +21,13 @@ from .frame import generation_label, strategy_label
 from .market import Account
 from .orders import Attribution, Order, client_order_id
 from .reasons import Reason
-from .tick import CLOSE_LEG, Tick, reason_codes
+from .sizing import Sized, refused, sized, venue_of
+from .tick import Tick
 
-SHORT_MARGIN: Final = Decimal("1.03")
 #: tick orders get a new id by their epoch; a leg is sent at most once per tick
 ATTEMPT: Final = 1
 #: an entry is not sent any more after this many intervals
 VALID_INTERVALS: Final = 2
-_NOTHING: Final = Decimal(0)
-_ONE: Final = Decimal(1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,145 +62,93 @@ class Netted:
     denied: tuple[Denied, ...]
 
 
-class _Wish(NamedTuple):
-    """One leg of one symbol before the account-wide limits; `qty` signed and quantised, `lot` what it was rounded to."""
+def net(ticks: Sequence[Tick], account: Account, account_id: str) -> Netted:
+    """Orders, cancels and denials of one account for the ticks of one grid time, one per world.
+
+    `account` gives the buying power of all worlds together; quantities come from each world's own account."""
+    cancels = tuple(cancel for tick in ticks for cancel in _cancels(tick))
+    rows = sized(ticks, account.buying_power)
+    if rows is None:
+        return Netted((), cancels, ())
+    legs = _legs(rows, ticks)
+    sent = np.flatnonzero(rows.whole | (rows.atoms != 0)).tolist()
+    told = np.flatnonzero(refused(rows)).tolist()
+    return Netted(
+        tuple(_order(rows, legs[i], i, account_id) for i in sent),
+        cancels,
+        tuple(_denial(rows, legs[i], i, account_id) for i in told),
+    )
+
+
+def _decimal(value: float) -> Decimal:
+    """A float as Decimal without its noise: 12 significant digits."""
+    return Decimal(f"{value:.12g}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Leg:
+    """What a row speaks of, in words and exact numbers; `qty` signed, as wished."""
 
     tick: Tick
     column: int
     symbol: str
     leg: Literal["open", "close"]
     qty: Decimal
-    mark: Decimal
-    whole: bool
-    rank: float
-    lot: Decimal
-    reason: str
+    atom: Decimal
 
 
-def net(ticks: Sequence[Tick], account: Account, account_id: str) -> Netted:
-    """Orders, cancels and denials of one account for the ticks of one grid time, one per world.
-
-    `account` gives the buying power of all worlds together; quantities come from each world's own account."""
-    wishes = [wish for tick in ticks for wish in _wishes(tick)]
-    closing = sorted((w for w in wishes if w.leg == "close"), key=lambda w: (w.qty > 0, w.symbol))
-    opening = sorted((w for w in wishes if w.leg == "open"), key=lambda w: (-w.rank, w.symbol))
-    orders: list[Order] = []
-    denied: list[Denied] = []
-    funds = _decimal(account.buying_power)
-    for wish in (*closing, *opening):
-        qty, denial = _permitted(wish, funds, account_id)
-        if denial is not None:
-            denied.append(denial)
-        if qty:
-            orders.append(_order(wish, qty, account_id))
-            funds -= _cost(wish, qty)
-    return Netted(tuple(orders), tuple(cancel for tick in ticks for cancel in _cancels(tick)), tuple(denied))
+def _legs(rows: Sized, ticks: Sequence[Tick]) -> list[_Leg]:
+    legs = []
+    columns = (rows.tick, rows.column, rows.close, rows.whole, rows.wished)
+    for number, column, close, whole, wished in zip(*(row.tolist() for row in columns), strict=True):
+        tick = ticks[number]
+        atom = venue_of(tick.frame.program.settings.exchange).atom
+        qty = -tick.account.exact[column] if whole else wished * atom
+        legs.append(_Leg(tick, column, tick.frame.names.symbols[column], "close" if close else "open", qty, atom))
+    return legs
 
 
-def _decimal(value: float) -> Decimal:
-    """A float as Decimal without its noise: 12 significant digits, as 0.3 / lot 0.1 must be 3 lots."""
-    return Decimal(f"{value:.12g}")
-
-
-def lots(qty: Decimal, lot: Decimal) -> Decimal:
-    """Signed quantity rounded toward zero to whole lots."""
-    return (qty / lot).to_integral_value(rounding=ROUND_DOWN) * lot
-
-
-def _wishes(tick: Tick) -> list[_Wish]:
-    """The legs of a tick, read column by column at once: single elements of arrays are slow to read."""
-    at, orders = np.flatnonzero(tick.orders.leg), tick.orders
-    if not at.size:
-        return []
-    columns, venue, symbols = at.tolist(), tick.frame.program.settings.exchange, tick.frame.names.symbols
-    whole_lot = max(venue.lot_size, _ONE)
-    lot = venue.lot_size if venue.fractional else whole_lot
-    closes, closing = (orders.leg.take(at) == CLOSE_LEG).tolist(), orders.closing.take(at).tolist()
-    marks, deltas = tick.load.mark.take(at).tolist(), orders.delta.take(at).tolist()
-    ranks = tick.select.rank.take(at).tolist() if len(tick.select.rank) else [0.0] * len(columns)
-    wishes = []
-    for i, (column, mark, reason) in enumerate(zip(columns, marks, reason_codes(orders.reason.take(at)), strict=True)):
-        exact, close, delta = tick.account.exact[column], closes[i], deltas[i]
-        unit = whole_lot if delta < 0 and not close else lot
-        qty, whole = -exact, closing[i]
-        if not whole:
-            part = lots(_decimal(delta * tick.load.capital / mark) if mark > 0 else _NOTHING, unit)
-            whole = close and abs(part) >= abs(exact)
-            qty = qty if whole else part
-        leg: Literal["open", "close"] = "close" if close else "open"
-        wishes.append(_Wish(tick, column, symbols[column], leg, qty, _decimal(mark), whole, ranks[i], unit, reason))
-    return wishes
-
-
-def _permitted(wish: _Wish, funds: Decimal, account_id: str) -> tuple[Decimal, Denied | None]:
-    """(quantity to send, what to say about it); the quantity is 0 when denied."""
-    venue = wish.tick.frame.program.settings.exchange
-    if wish.whole:
-        return wish.qty, None
-    if wish.leg == "open" and wish.mark <= 0:
-        return _NOTHING, _denial(wish, account_id, Reason.DENIED_MARK, "")
-    if wish.leg == "open" and wish.qty < 0 and not venue.shorting:
-        return _NOTHING, _denial(wish, account_id, Reason.DENIED_SHORT, f"venue={venue.name}")
-    if not wish.qty and wish.leg == "close" and not wish.tick.market.decision:
-        return _NOTHING, None
-    if not wish.qty:
-        return _NOTHING, _denial(wish, account_id, Reason.DENIED_LOT, f"lot={_long_lot(wish)}")
-    qty, note = _affordable(wish, funds, account_id) if wish.leg == "open" else (wish.qty, None)
-    if qty and abs(qty) * wish.mark < venue.min_notional:
-        return _NOTHING, _denial(
-            wish, account_id, Reason.DENIED_NOTIONAL, f"notional={abs(qty) * wish.mark} min={venue.min_notional}"
-        )
-    return qty, note
-
-
-def _affordable(wish: _Wish, funds: Decimal, account_id: str) -> tuple[Decimal, Denied | None]:
-    cost = _cost(wish, wish.qty)
-    if cost <= funds:
-        return wish.qty, None
-    qty = lots(wish.qty * max(funds, _NOTHING) / cost, wish.lot)
-    detail = f"needed={cost:.2f} buying_power={funds:.2f} qty={qty}"
-    if not qty:
-        return qty, _denial(wish, account_id, Reason.DENIED_FUNDS, detail)
-    return qty, _denial(wish, account_id, Reason.REDUCED_FUNDS, detail, sent=True)
-
-
-def _long_lot(wish: _Wish) -> Decimal:
-    venue = wish.tick.frame.program.settings.exchange
-    return venue.lot_size if venue.fractional else max(venue.lot_size, _ONE)
-
-
-def _cost(wish: _Wish, qty: Decimal) -> Decimal:
-    """Buying power an order takes; closing ones take none."""
-    if wish.leg == "close":
-        return _NOTHING
-    notional = abs(qty) * wish.mark
-    return notional * SHORT_MARGIN if qty < 0 else notional
-
-
-def _denial(wish: _Wish, account_id: str, reason: Reason, detail: str, *, sent: bool = False) -> Denied:
-    number = client_order_id(account_id, wish.tick.now, wish.symbol, wish.leg, ATTEMPT)
-    return Denied(number, wish.symbol, wish.leg, wish.qty, reason.code, detail, sent)
-
-
-def _order(wish: _Wish, qty: Decimal, account_id: str) -> Order:
-    tick, settings = wish.tick, wish.tick.frame.program.settings
-    strategy = int(tick.orders.strategy[wish.column])
-    generation = generation_label(tick.frame, strategy, wish.column)
+def _order(rows: Sized, leg: _Leg, i: int, account_id: str) -> Order:
+    tick, settings = leg.tick, leg.tick.frame.program.settings
+    qty = leg.qty if rows.whole[i] else int(rows.atoms[i]) * leg.atom
+    strategy = int(tick.orders.strategy[leg.column])
+    generation = generation_label(tick.frame, strategy, leg.column)
     return Order(
-        client_order_id=client_order_id(account_id, wish.tick.now, wish.symbol, wish.leg, ATTEMPT),
-        symbol=wish.symbol,
+        client_order_id=client_order_id(account_id, tick.now, leg.symbol, leg.leg, ATTEMPT),
+        symbol=leg.symbol,
         side="buy" if qty > 0 else "sell",
         qty=abs(qty),
-        leg=wish.leg,
+        leg=leg.leg,
         epoch=tick.now,
         attempt=ATTEMPT,
-        reason=wish.reason,
-        mark=wish.mark,
-        valid_until=tick.now + VALID_INTERVALS * tick.frame.interval if wish.leg == "open" else 0,
+        reason=Reason(int(rows.reason[i])).code,
+        mark=_decimal(float(rows.mark[i])),
+        valid_until=tick.now + VALID_INTERVALS * tick.frame.interval if leg.leg == "open" else 0,
         attribution=(Attribution(settings.world, strategy_label(tick.frame, strategy), generation, qty),),
         order_type=settings.exchange.order_type,
         time_in_force=settings.exchange.time_in_force,
     )
+
+
+def _denial(rows: Sized, leg: _Leg, i: int, account_id: str) -> Denied:
+    number = client_order_id(account_id, leg.tick.now, leg.symbol, leg.leg, ATTEMPT)
+    reason, sent = Reason(int(rows.denial[i])), bool(rows.atoms[i])
+    return Denied(number, leg.symbol, leg.leg, leg.qty, reason.code, _detail(rows, leg, i, reason), sent)
+
+
+def _detail(rows: Sized, leg: _Leg, i: int, reason: Reason) -> str:
+    """The numbers that decided, as `key=value ...`."""
+    venue = leg.tick.frame.program.settings.exchange
+    if reason == Reason.DENIED_SHORT:
+        return f"venue={venue.name}"
+    if reason == Reason.DENIED_LOT:
+        return f"lot={venue_of(venue).lot * leg.atom}"
+    if reason == Reason.DENIED_NOTIONAL:
+        return f"notional={_decimal(abs(float(rows.qty[i])) * float(rows.mark[i]))} min={venue.min_notional}"
+    if reason in (Reason.DENIED_FUNDS, Reason.REDUCED_FUNDS):
+        qty = int(rows.atoms[i]) * leg.atom
+        return f"needed={rows.needed[i]:.2f} buying_power={rows.funds[i]:.2f} qty={qty}"
+    return ""
 
 
 def _cancels(tick: Tick) -> tuple[Cancel, ...]:

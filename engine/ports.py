@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Protocol
 
-from .bars import BarRow, MacroRow, OpenRow
+from .bars import BarRow, Floats, Ints, MacroRow, OpenRow
 from .orders import Order
 
 
@@ -47,12 +47,32 @@ class MacroFeed(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class QuoteRow:
+    """The newest quote of every symbol of a feed: `prices` [S], NaN = none, and when it was so, `at` [S] epoch seconds."""
+
+    prices: Floats
+    at: Ints
+
+
+class QuoteFeed(Protocol):
+    """Quotes between two closed bars, over the columns of the bar feed. They decide nothing: an order whose bar they
+    contradict is refused (`orders: {collar: ...}`)."""
+
+    def quotes(self, now: int) -> QuoteRow:
+        """The newest quotes known at `now`. Raises `errors.DataError`: then no quote is known."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
 class Position:
-    """`qty` signed, exact; `average_price` of the open quantity."""
+    """`qty` signed, exact; `average_price` of the open quantity. `mark` is the broker's own price of it, as of `marked_at`
+    (epoch seconds); None where it has none."""
 
     symbol: str
     qty: Decimal
     average_price: Decimal
+    mark: Decimal | None = None
+    marked_at: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +90,10 @@ class BrokerOrder:
 
 @dataclass(frozen=True, slots=True)
 class BrokerEvent:
-    """One numbered change at the broker, in order; `kind` is "fill", "canceled", "rejected" or "expired".
-    `qty` is signed; `price` is 0 unless it is a fill; `at` is when the broker did it (epoch seconds)."""
+    """One numbered change at the broker, in order; `kind` is "fill", "canceled", "rejected", "expired", "flow" or
+    "borrow". `qty` is signed; `price` is 0 unless it is a fill; `at` is when the broker did it (epoch seconds). A flow is
+    money that came (positive `price`) or went (negative); it has no order, symbol or quantity. The price of a "borrow" is
+    what a short of its symbol paid for a night."""
 
     seq: int
     kind: str

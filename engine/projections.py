@@ -32,11 +32,14 @@ STATE_FORMAT = "qmtl.state.v1"
 
 @dataclass(frozen=True, slots=True)
 class TickSummary:
-    """One line of live_log.csv, its columns in order: the published ones up to market_phase, then ours.
+    """One line of live_log.csv, its columns in order: the published ones up to market_phase, then ours. New ones come last.
 
     time      epoch seconds of the tick (written as ISO-8601 UTC);  tick counts up from 1
     equity    in the account's currency;  rates and confidence in [0, 1] or NaN (written as an empty cell)
     latency   milliseconds the tick took (a wall-clock fact)
+    trading_state            active, reducing or halted
+    shadow_differing_rate    share of the compared symbols in which the shadow regime had another trend, since both are what
+                             they are; shadow_fallback_rate  share for which only the regime had an output
     """
 
     time: int
@@ -57,6 +60,9 @@ class TickSummary:
     program_id: str
     tick: int
     latency: float
+    trading_state: str = "active"
+    shadow_differing_rate: float = math.nan
+    shadow_fallback_rate: float = math.nan
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +205,7 @@ class _Log:
 
     def _resume(self, path: Path, names: tuple[str, ...]) -> None:
         _cut_torn_line(path)
+        _widen(path, names)
         rows = _tail(path)
         if rows and rows[0] is not None and tuple(rows[0]) != names:
             raise JournalError(
@@ -223,6 +230,21 @@ def _cut_torn_line(path: Path) -> None:
                 return
             at = start
         file.truncate(0)
+
+
+def _widen(path: Path, names: tuple[str, ...]) -> None:
+    """A log of an older version, which lacks the last columns, gets them with empty cells; any other stays as it is. No cell
+    holds a line break."""
+    with path.open("rb") as old:
+        had = tuple(old.readline().decode("utf-8").rstrip("\n").split(","))
+        missing = len(names) - len(had)
+        if missing <= 0 or names[: len(had)] != had:
+            return
+        temporary = path.with_name(path.name + ".new")
+        with temporary.open("wb") as new:
+            new.write((",".join(names) + "\n").encode())
+            new.writelines(line.rstrip(b"\n") + b"," * missing + b"\n" for line in old)
+    temporary.replace(path)
 
 
 def _tail(path: Path) -> list[list[str]]:

@@ -55,12 +55,27 @@ _OWN: Final[Mapping[Reason, str]] = {
     Reason.SIDE_COOLDOWN: "`churn_guard: {side_cooldown: ...}`",
     Reason.MIN_HOLD: "`churn_guard: {min_hold: ...}`",
     Reason.POSITION_STOP: "`risk: {position_stop: ...}`",
-    Reason.STOP_BLIND: "the feed: the position has a stop, and no fresh price to judge it",
+    Reason.NO_TRADE: "the symbol's bars: a thin venue (IEX) has none when nobody trades there; `freshness:` of the world",
+    Reason.GAP: (
+        "`freshness: {max_gap: ...}`, and the price itself: a split, a bad tick or news; it ends when a split explains it, when the "
+        "price comes back, or by `qmtl resume --symbol`"
+    ),
+    Reason.SPLIT: "the position at the broker before and after: quantity times average price is the same",
+    Reason.SETTLING: "the split before: formulas go on from mixed prices; `qmtl resume --symbol` ends the wait",
+    Reason.EXTERNAL: "`position_policy: {external: ...}`; positions that fills of ours do not explain",
+    Reason.UNWIND_EXTERNAL: "`position_policy: {external: ...}`; `ignore` leaves such positions alone",
+    Reason.DENIED_COLLAR: "`orders: {collar: ...}`, the newest quote and the last closed bar; in a case `quotes:`",
+    Reason.OFF_COLLAR: "`orders: {collar: ...}`, the newest quote and the last closed bar; in a case `quotes:`",
+    Reason.STOP_BLIND: "the feed: the position has a stop, and neither a fresh bar nor a young mark of the broker to judge it; in a case `account: {marks: ...}`",
     Reason.MIN_DELTA: "`orders: {min_delta: ...}`",
     Reason.OPEN_DELAY: "`orders: {open_delay: ...}`",
     Reason.CLOSE_BUFFER: "`orders: {close_buffer: ...}`",
     Reason.REJECT_COOLDOWN: "`orders: {reject_cooldown: ...}`, and why the broker refused",
     Reason.CANCEL_AGE: "`orders: {cancel_after: ...}`",
+    Reason.CANCEL_TRADING: "`risk: {trading: ...}`",
+    Reason.DECLARED_REDUCING: "`risk: {trading: ...}`; `active` trades as usual",
+    Reason.DECLARED_HALTED: "`risk: {trading: ...}`; `active` trades as usual",
+    Reason.FLATTEN: "`risk: {on_kill: ...}`; the world trades again after `qmtl resume`, or when the kill ends by itself",
     Reason.KILL_DAY: "`risk: {daily_loss: ...}`",
     Reason.KILL_WEEK: "`risk: {weekly_loss: ...}`",
 }

@@ -30,6 +30,11 @@ class Reason(IntEnum):
     STALE = 4, "freshness.stale", "the last bar is older than the calendar and the world allow"
     MISSING = 5, "freshness.missing", "there is no bar at all"
     OUTSIDE_RTH = 6, "freshness.outside_rth", "the exchange is closed"
+    NO_TRADE = 7, "freshness.no_trade", "others have newer bars: nobody traded this symbol for longer than the world allows"
+    GAP = 8, "freshness.gap", "the price moved more than max_gap and no split explains it: paused"
+    # splits (load)
+    SPLIT = 12, "position.split", "the broker's quantity and average price show a split: prices and levels are rescaled"
+    SETTLING = 13, "freshness.settling", "after a split: held under its stops until no formula sees prices of before it"
     # load
     EXTERNAL = 20, "position.external", "the position at the broker is not ours: never traded, entries blocked"
     NO_MARK = 21, "position.no_mark", "a position without any known price; its average price stands in"
@@ -75,6 +80,7 @@ class Reason(IntEnum):
     UNWIND = 80, "policy.unwind_only", "no allowlist row of any chain enables this symbol"
     PRE_CUTOVER = 81, "policy.pre_cutover_position", "the position belongs to another generation"
     OWNER_MISMATCH = 82, "policy.owner_mismatch", "the position belongs to another strategy than the selected one"
+    UNWIND_EXTERNAL = 83, "policy.unwind_external", "the position is not ours, and the text says to unwind such positions"
     # orders
     ENTRY = 90, "order.entry", "opens a position"
     ADD = 91, "order.add", "adds to a position"
@@ -94,6 +100,9 @@ class Reason(IntEnum):
     REJECT_COOLDOWN = 105, "order.reject_cooldown", "the broker refused an entry a moment ago"
     CAPPED = 106, "order.capped", "the change would raise exposure above a cap"
     MARKET_CLOSED = 107, "order.market_closed", "outside regular hours nothing is sent"
+    OFF_COLLAR = 117, "order.off_collar", "an exit is sent although the quote is beyond the collar: exits do not wait"
+    CANCEL_TRADING = 118, "order.cancel_trading", "the text says that nothing is opened now: open entries are cancelled"
+    FLATTEN = 119, "order.flatten", "killed, and the text says flatten: everything of ours is closed"
     # risk
     EQUITY_DOUBT = (
         120,
@@ -108,6 +117,8 @@ class Reason(IntEnum):
     KILL_RATE = 126, "kill.failure_rate", "too large a share of orders failed within the window"
     KILL_AUTH = 127, "kill.auth", "the broker refused our credentials"
     EXIT_FAILING = 128, "exit.failing", "an exit was refused three times or more"
+    DECLARED_REDUCING = 129, "risk.reducing", "the text says so: no entries and no adds, reductions and exits go on"
+    DECLARED_HALTED = 130, "risk.halted", "the text says so: only protective exits"
     # net
     DENIED_LOT = 140, "denied.lot_size", "less than one lot"
     DENIED_NOTIONAL = 141, "denied.min_notional", "below the smallest notional of the venue"
@@ -115,3 +126,4 @@ class Reason(IntEnum):
     DENIED_FUNDS = 143, "denied.buying_power", "buying power does not reach for one lot"
     DENIED_MARK = 144, "denied.no_mark", "no price to size an entry with"
     REDUCED_FUNDS = 145, "net.reduced_funds", "sized down to the buying power"
+    DENIED_COLLAR = 159, "denied.collar", "a fresh quote is further from the mark than the collar"

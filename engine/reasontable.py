@@ -15,6 +15,7 @@ from .reasons import Reason
 #: first number of each group of the registry -> what decides there
 GROUPS: Final = {
     1: "Missing values and freshness (steps 1 and 2)",
+    12: "Splits (step 1)",
     20: "Account and positions (step 1)",
     24: "Regime and chain (steps 3 and 4)",
     28: "Allowlist and signals (steps 5 and 6)",

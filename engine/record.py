@@ -9,15 +9,16 @@
     intent          client_order_id       the order, JSON, before it is sent (dry_intent in a dry run: never sent)
     reply           epoch                 the broker's answers to the orders of the tick at epoch, JSON; `epoch+late`
                                           holds those found out by looking up after others had been stored
-    resume          world@epoch           who lifted a kill, and why, JSON
+    resume          world@epoch           who lifted a kill, and why, JSON; world@epoch#symbol: the pause of one symbol
     event           last seq              broker events heard by one tick, JSON
+    ledger          symbol@grid time      our quantity changed without a fill: a split, or closed by somebody else, JSON
 
 Wall-clock facts stand in the entry's `wall` field, which no digest covers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from decimal import Decimal
 from typing import Any
@@ -30,12 +31,12 @@ from qmtl.dsl.program import Program
 from . import wire
 from .bars import BarRow, MacroRow
 from .errors import StateError
-from .execution.book import Book, Tracked, settled
+from .execution.book import BORROW, Book, Correction, Deal, Tracked, settled
 from .journal import codec
 from .net import Denied, Netted
 from .orders import Order, OrderState
 from .ports import BrokerEvent, BrokerSnapshot, Journal, LogEntry, Reply
-from .state import DecideState
+from .state import DecideState, completed
 from .tick import RECORDS, Gate, Tick, columns
 
 Column = NDArray[Any]
@@ -77,7 +78,7 @@ class TickHeader:
     streams `event` and `reply`, positions in the columns `account.*`.
 
     `account` is None when the broker could not be read; `exact` holds the quantities that a float cannot; `book` is as
-    of after the decision."""
+    of after the decision; `bar` is the start of the newest bar that the decision knew (R23)."""
 
     now: int
     number: int
@@ -92,6 +93,7 @@ class TickHeader:
     orders: tuple[str, ...]
     cancels: tuple[str, ...]
     denied: tuple[Denied, ...]
+    bar: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +114,10 @@ _LOADED = (
     "last_opened_at",
     "stop_distance",
     "take_distance",
+    "mark_scale",
+    "gap_at",
+    "settling",
+    "average",
 )
 _ORDERED = ("pending", "pending_strategy", "entry_strategy", "entry_stop", "entry_take")
 _GATED = tuple(f.name for f in fields(Gate) if f.name in {g.name for g in fields(DecideState)})
@@ -139,6 +145,8 @@ MARKET = (
 SAME = {
     "load.mark": "market.mark",
     "load.external": "account.external",
+    "load.believed": "state.mark",
+    "freshness.stale_at": "state.stale_at",
     "chain.chain": "state.chain",
     "regime.missing": "state.regime_missing",
     "select.selected": "state.selected",
@@ -176,14 +184,18 @@ REASONS = tuple(f"{name}.reason" for name in RECORDS if name != "gate")
 #: columns of `Account` that are journaled as "account.*"
 ACCOUNT = ("qty", "average_price", "external")
 
+#: columns that most ticks do not have: quotes, a second regime, splits, the broker's own prices
+OPTIONAL = {"market": ("quote", "quoted_at", "shadow"), "account": ("split", "broker_mark", "marked_at")}
+
 
 @dataclass(frozen=True, slots=True)
 class Resumed:
-    """Who lifted a world's kill, and why."""
+    """Who lifted a world's kill, or the pause of one symbol, and why."""
 
     world: str
     who: str
     why: str
+    symbol: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,6 +248,7 @@ def header_of(tick: Tick, outcome: Outcome) -> TickHeader:
         orders=tuple(order.client_order_id for order in outcome.netted.orders),
         cancels=tuple(cancel.client_order_id for cancel in outcome.netted.cancels),
         denied=outcome.netted.denied,
+        bar=tick.market.bar_start,
     )
 
 
@@ -259,7 +272,7 @@ def _sorted_columns(tick: Tick) -> tuple[list[Column], list[Column], dict[str, C
             flags.append(column)
         elif name in REASONS:
             reasons.append(column)
-        elif name not in SAME:
+        elif name not in SAME or (name == "load.mark" and column is not tick.market.mark):
             others[name] = column
     return flags, reasons, others
 
@@ -268,6 +281,9 @@ def tick_columns(tick: Tick) -> dict[str, Column]:
     """Everything of a tick that is an array: inputs, every stage's columns, the next state. `SAME` are left out."""
     held = {f"market.{name}": getattr(tick.market, name) for name in MARKET}
     held |= {f"account.{name}": getattr(tick.account, name) for name in ACCOUNT}
+    for kind, names in OPTIONAL.items():
+        rows = ((name, getattr(getattr(tick, kind), name)) for name in names)
+        held |= {f"{kind}.{name}": row for name, row in rows if row is not None}
     flags, reasons, others = _sorted_columns(tick)
     held |= others
     held["flags"], held["reasons"] = np.array(flags), np.array(reasons)
@@ -305,9 +321,15 @@ def feed_entry(feed: FeedIdentity, epoch: int) -> LogEntry:
     return _json("feed", str(epoch), epoch, feed)
 
 
-def resume_entry(world: str, epoch: int, who: str, why: str) -> LogEntry:
-    """Somebody lifted the kill of a world after the tick at `epoch`."""
-    return _json("resume", f"{world}@{epoch}", epoch, Resumed(world, who, why))
+def resume_entry(world: str, epoch: int, who: str, why: str, *, symbol: str = "") -> LogEntry:
+    """Somebody lifted the kill of a world, or the pause of one of its symbols, after the tick at `epoch`."""
+    key = f"{world}@{epoch}#{symbol}" if symbol else f"{world}@{epoch}"
+    return _json("resume", key, epoch, Resumed(world, who, why, symbol))
+
+
+def ledger_entry(correction: Correction, now: int) -> LogEntry:
+    """Our quantity of a symbol changed without a fill."""
+    return _json("ledger", f"{correction.symbol}@{now}", now, correction)
 
 
 def program_entry(world: str, payload: bytes, epoch: int) -> LogEntry:
@@ -346,10 +368,8 @@ def last_tick(journal: Journal, world: str) -> LastTick | None:
         return None
     header = wire.typed(TickHeader, record.header)
     held = {name.removeprefix(STATE): column for name, column in record.columns.items() if name.startswith(STATE)}
-    if set(held) != {field.name for field in fields(DecideState)}:
-        raise StateError("the last tick holds a decide state of another format", "run the version that wrote it")
     return LastTick(
-        header, DecideState(**held), record if record.base == codec.NO_BASE else _standing(journal, world, record.base)
+        header, completed(held), record if record.base == codec.NO_BASE else _standing(journal, world, record.base)
     )
 
 
@@ -364,7 +384,8 @@ def stored_columns(record: codec.Record) -> dict[str, Column]:
     held = dict(record.columns)
     for names, matrix in ((FLAGS, held.pop("flags")), (REASONS, held.pop("reasons"))):
         held |= dict(zip(names, matrix, strict=True))
-    return {**held, **{name: record.columns[other] for name, other in SAME.items()}}
+    same = {name: record.columns[other] for name, other in SAME.items() if other in record.columns}
+    return {**same, **held}
 
 
 def read_rows(journal: Journal, after: int) -> Iterator[BarRow]:
@@ -383,16 +404,28 @@ def read_macros(journal: Journal, after: int) -> Iterator[MacroRow]:
 
 
 def read_book(journal: Journal, stored: StoredBook) -> Book:
-    """The book again: orders from the journaled intents, quantities and money from the journaled fills of our orders.
-    StateError when an intent is missing."""
+    """The book again: orders from the journaled intents, quantities and money from the journaled fills of our orders and the
+    corrections, in the order they happened. StateError when an intent is missing."""
     intents = {s.entry.key: s.entry.payload for s in journal.read("intent")}
     missing = [order.client_order_id for order in stored.orders if order.client_order_id not in intents]
     if missing:
         raise StateError(f"the journal has no intent of order {missing[0]}", "restore the journal from a backup")
     orders = tuple(Tracked(wire.loads(Order, intents[o.client_order_id]), o.state, o.filled) for o in stored.orders)
-    events = (event for s in journal.read("event") for event in wire.loads_all(BrokerEvent, s.entry.payload))
-    fills = (event for event in events if event.kind == "fill" and event.client_order_id in intents)
-    return settled(Book(orders, stored.last_seq), fills)
+    events = [event for s in journal.read("event") for event in wire.loads_all(BrokerEvent, s.entry.payload)]
+    flows = sum((event.price for event in events if event.kind == "flow"), Decimal(0))
+    happened: list[tuple[int, int, Deal | Correction]] = [
+        (event.seq, 0, Deal(event, _leg(event, intents)))
+        for event in events
+        if event.kind == BORROW or (event.kind == "fill" and event.client_order_id in intents)
+    ]
+    corrections = (wire.loads(Correction, s.entry.payload) for s in journal.read("ledger"))
+    happened += ((correction.seq, 1, correction) for correction in corrections)
+    happened.sort(key=lambda item: item[:2])  # stable: two corrections after the same event stay as they were
+    return settled(Book(orders, stored.last_seq, flows=flows), (entry for _, _, entry in happened))
+
+
+def _leg(event: BrokerEvent, intents: Mapping[str, bytes]) -> str:
+    return BORROW if event.kind == BORROW else wire.loads(Order, intents[event.client_order_id]).leg
 
 
 def read_replies(journal: Journal, epoch: int) -> tuple[Reply, ...]:
@@ -414,7 +447,16 @@ def last_feed(journal: Journal) -> FeedIdentity | None:
 
 def resumed_since(journal: Journal, epoch: int) -> frozenset[str]:
     """Worlds whose kill was lifted at or after the tick at `epoch`."""
-    return frozenset(wire.loads(Resumed, s.entry.payload).world for s in journal.read("resume", epoch - 1))
+    return frozenset(resumed.world for resumed in _resumed(journal, epoch) if not resumed.symbol)
+
+
+def released_since(journal: Journal, epoch: int) -> frozenset[tuple[str, str]]:
+    """(world, symbol) of which the pause was lifted at or after the tick at `epoch`."""
+    return frozenset((resumed.world, resumed.symbol) for resumed in _resumed(journal, epoch) if resumed.symbol)
+
+
+def _resumed(journal: Journal, epoch: int) -> Iterator[Resumed]:
+    return (wire.loads(Resumed, s.entry.payload) for s in journal.read("resume", epoch - 1))
 
 
 def _json(stream: str, key: str, epoch: int, value: object) -> LogEntry:

@@ -3,8 +3,8 @@
 In: edges (feed, macro, broker, journal), running worlds, and where the journal stands. Out: a `TickReport` per tick for
 whoever watches. Nothing is decided here; the order of the steps is the whole content:
 
-1. hear      the broker's events and positions, answers that were lost
-2. observe   bars and macro values that became known
+1. hear      the broker's events and positions, answers that were lost; splits and what others closed
+2. observe   bars and macro values that became known, and the newest quotes
 3. decide    every world on its own account, then `net` for the account
 4. commit    inputs, columns, reasons and orders in one durable commit
 5. send      what was committed, never anything else
@@ -13,22 +13,34 @@ whoever watches. Nothing is decided here; the order of the steps is the whole co
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from .bars import BarRow, MacroRow
+from .bars import BarRow, MacroRow, traded
 from .columns import Slice
 from .decide import decide
-from .errors import BrokerError
+from .errors import BrokerError, DataError
 from .execution import book as books
-from .execution.account import profits, world_account
+from .execution.account import profits, shares_of, world_account
 from .execution.send import cancel_all, settle, submit_all
+from .execution.splits import Seen, corrections
 from .frame import Frame
 from .journal.codec import Record
+from .market import Market
 from .net import Netted, net
 from .observe import Observer
-from .ports import BarFeed, Broker, BrokerEvent, BrokerSnapshot, Journal, LogEntry, MacroFeed, Reply
-from .record import Outcome, bar_entry, event_entry, intent_entry, macro_entry, reply_entry, tick_entry
+from .ports import BarFeed, Broker, BrokerEvent, BrokerSnapshot, Journal, LogEntry, MacroFeed, QuoteFeed, Reply
+from .prices import judged, rescaled
+from .record import (
+    Outcome,
+    bar_entry,
+    event_entry,
+    intent_entry,
+    ledger_entry,
+    macro_entry,
+    reply_entry,
+    tick_entry,
+)
 from .snapshot import Saved, SavedWorld, save
 from .state import DecideState
 from .tick import Tick
@@ -36,12 +48,14 @@ from .tick import Tick
 
 @dataclass(frozen=True, slots=True)
 class Edges:
-    """Everything outside, behind Protocols."""
+    """Everything outside, behind Protocols. `quotes` None: nobody knows prices between two bars, and no order is refused by
+    one."""
 
     feed: BarFeed
     macro: MacroFeed
     broker: Broker
     journal: Journal
+    quotes: QuoteFeed | None = None
 
 
 @dataclass(slots=True)
@@ -109,6 +123,17 @@ class TickReport:
     seconds: float
 
 
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What the broker told at a tick: its answer (None = it could not be read), the book after it, what changed, and what
+    changed without a fill of ours."""
+
+    snapshot: BrokerSnapshot | None
+    book: books.Book
+    changes: books.Changes
+    corrected: tuple[books.Correction, ...]
+
+
 class Runtime:
     """Steps worlds on one account. Use: `tick(now)` for rising grid times, then `stop()`."""
 
@@ -130,10 +155,12 @@ class Runtime:
         events, snapshot = self._hear(now)
         replies = self.progress.replies + settled
         book, changes = books.apply(self.progress.book, replies, events, self.settings.interval)
+        corrected = corrections(snapshot, book, changes, self._seen) if snapshot is not None else ()
+        heard = Heard(snapshot, books.settled(book, corrected) if corrected else book, changes, corrected)
         rows, macros = self._observe(now)
-        ticks = self._decide(now, snapshot, book, changes, decision=bool(rows))
+        ticks = self._decide(now, heard, decision=bool(rows))
         netted = net(ticks, ticks[0].account, self.settings.account)
-        after = book if self.settings.dry else books.add(book, netted.orders)
+        after = heard.book if self.settings.dry else books.add(heard.book, netted.orders)
         fresh = settled if self.progress.journaled else replies
         source = self.edges.feed.source
         number = self.progress.number + 1
@@ -141,6 +168,7 @@ class Runtime:
         entries = [
             *([reply_entry(fresh, self.progress.last, late=self.progress.journaled)] if fresh else ()),
             *([event_entry(events, now)] if events else ()),
+            *(ledger_entry(correction, now) for correction in corrected),
             *(macro_entry(row, now) for row in macros),
             *(bar_entry(row, now) for row in rows),
             *(self._record(world, tick, outcome) for world, tick in zip(self.worlds, ticks, strict=True)),
@@ -198,18 +226,50 @@ class Runtime:
             feed_all(world.observer, macros, [world.columns.row(row) for row in rows])
         return rows, macros
 
-    def _decide(
-        self, now: int, snapshot: BrokerSnapshot | None, book: books.Book, changes: books.Changes, *, decision: bool
-    ) -> list[Tick]:
-        markets = [world.observer.market(now, decision=decision) for world in self.worlds]
-        universes = [world.frame.program.settings.universe for world in self.worlds]
-        won = profits(universes, [market.mark for market in markets], book) if len(self.worlds) > 1 else [0.0]
+    def _decide(self, now: int, heard: Heard, *, decision: bool) -> list[Tick]:
+        splits = {c.symbol: c.shares for c in heard.corrected if c.why == "split"}
+        markets = self._quoted(now, [world.observer.market(now, decision=decision) for world in self.worlds])
+        won = self._won(markets, heard.book, splits, now)
         ticks = []
         for world, market, own in zip(self.worlds, markets, won, strict=True):
-            account = world_account(world.frame.index, snapshot, book, changes, others=sum(won) - own)
+            account = world_account(
+                world.frame.index, heard.snapshot, heard.book, heard.changes, others=sum(won) - own, splits=splits
+            )
             world.state, tick = decide(world.frame, world.state, market, account, now)
             ticks.append(tick)
         return ticks
+
+    def _quoted(self, now: int, markets: list[Market]) -> list[Market]:
+        """The markets with the newest quotes; a feed of quotes that fails says nothing, it stops nothing."""
+        if self.edges.quotes is None:
+            return markets
+        try:
+            row = self.edges.quotes.quotes(now)
+        except DataError:
+            return markets
+        at = [world.columns.index for world in self.worlds]
+        return [replace(m, quote=row.prices[i], quoted_at=row.at[i]) for m, i in zip(markets, at, strict=True)]
+
+    def _won(self, markets: list[Market], book: books.Book, splits: Mapping[str, float], now: int) -> list[float]:
+        """Profit and loss of each world, by the prices that decide will believe."""
+        if len(self.worlds) == 1:
+            return [0.0]
+        universes = [world.frame.program.settings.universe for world in self.worlds]
+        marks = []
+        for world, market in zip(self.worlds, markets, strict=True):
+            shares, max_gap = shares_of(world.frame.index, splits), world.frame.program.settings.freshness.max_gap
+            before = world.state if shares is None else rescaled(world.state, shares)
+            marks.append(judged(before, market.mark, now, max_gap).mark)
+        return profits(universes, marks, book)
+
+    def _seen(self, symbol: str) -> Seen | None:
+        """A position as the tick before saw it."""
+        for world in self.worlds:
+            i = world.frame.index.get(symbol)
+            if i is not None:
+                state = world.state
+                return Seen(float(state.qty[i]), float(state.average[i]), float(state.mark[i]))
+        return None
 
     def _record(self, world: RunningWorld, tick: Tick, outcome: Outcome) -> LogEntry:
         """A decision tick stands alone; the follow-ups after it are stored as what they change."""
@@ -235,11 +295,12 @@ class Runtime:
 
 
 def feed_all(observer: Observer, macros: Sequence[MacroRow], rows: Sequence[BarRow]) -> None:
-    """Feed an observer in the order things became known, macro values first where times are equal."""
+    """Feed an observer in the order things became known, macro values first where times are equal. Bars in which nobody
+    traded are no bars (R26)."""
     waiting = list(macros)
     for row in rows:
         while waiting and waiting[0].known_at <= row.known_at:
             observer.feed_macro(waiting.pop(0))
-        observer.feed(row)
+        observer.feed(traded(row))
     for macro in waiting:
         observer.feed_macro(macro)

@@ -20,6 +20,7 @@ from .frame import build_frame
 from .killswitch import resume
 from .observe import Observer
 from .ports import Journal
+from .prices import lifted as believed_again
 from .record import (
     FeedIdentity,
     LastTick,
@@ -32,9 +33,11 @@ from .record import (
     read_macros,
     read_replies,
     read_rows,
+    released_since,
     resumed_since,
 )
 from .runtime import Edges, Progress, RunningWorld, Runtime, feed_all
+from .shadow import recounted
 from .snapshot import Saved, load
 
 
@@ -94,7 +97,7 @@ def swap(setting: Setting, old: RunningWorld, program: Program, progress: Progre
         )
     warmed = _warm(setting, program, progress.last)
     warmed.observer.adopt(old.observer)
-    warmed.state = states.remap(old.state, old.frame, warmed.frame)
+    warmed.state = recounted(states.remap(old.state, old.frame, warmed.frame), old.frame.program, program)
     warmed.base = old.base
     return warmed
 
@@ -122,7 +125,7 @@ def _resume(
     head = max((tick.header for tick in stored.values()), key=lambda header: header.now)
     book = read_book(journal, head.book)
     check_mode(head.mode, setting.mode)
-    check_account(setting.edges.broker, book, head.now)
+    check_account(setting.edges.broker, book, head)
     check_worlds(programs, stored, book)
     sent = head.mode != "dry" and bool(head.orders or head.cancels)
     progress = Progress(head.now, head.number, book, read_replies(journal, head.now), journaled=True, sent=sent)
@@ -159,13 +162,15 @@ def _restore(
     for name, program in ran.items():
         if name in stored and name not in worlds:
             worlds[name] = _warm(setting, program, last)
-    lifted = resumed_since(journal, last)
+    lifted, released = resumed_since(journal, last), released_since(journal, last)
     for name, tick in stored.items():
         old, new = build_frame(ran[name], setting.interval), worlds[name].frame
         worlds[name].state = tick.state if old.names == new.names else states.remap(tick.state, old, new)
         worlds[name].base = tick.base
         if name in lifted:
             worlds[name].state = resume(worlds[name].state, last)
+        here = (new.index[symbol] for world, symbol in released if world == name and symbol in new.index)
+        worlds[name].state = believed_again(worlds[name].state, here)
     return worlds
 
 

@@ -12,8 +12,9 @@ from a tick or the exchange is closed (R18); times are absolute, so restarts do 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,6 +47,7 @@ class Field:
     unit: str
     initial: float
     index: str = ""  # "strategy" or "chain" when the values are indexes that a hot reload renumbers
+    later: bool = False  # it came after version 1: states without it are read, and it has its initial value there
 
 
 FIELDS: Final[tuple[Field, ...]] = (
@@ -103,6 +105,17 @@ FIELDS: Final[tuple[Field, ...]] = (
     Field("ring_next", "<i4", "", "bucket to write next", 0),
     Field("failed_ids", "<u8", "R", "hashes of client order ids counted as failed", 0),
     Field("failed_next", "<i4", "", "entry to write next", 0),
+    # the shadow regime beside the one that decides, since both are what they are
+    Field("shadow_compared", "<i8", "", "symbols x decision ticks at which both had an output", 0, later=True),
+    Field("shadow_differing", "<i8", "", "of these, with another dominant trend", 0, later=True),
+    Field("shadow_fallbacks", "<i8", "", "symbols x decision ticks at which only one had", 0, later=True),
+    # prices: what was believed last, and what a split or an unexplained gap does to it
+    Field("mark", "<f8", "S", "price, last one believed, per share of today", np.nan, later=True),
+    Field("mark_scale", "<f8", "S", "divides the feed's price until its first bar after a split", 1, later=True),
+    Field("gap_at", "<i8", "S", "s, tick of a gap that nothing explains; 0 = none", 0, later=True),
+    Field("settling", "<i4", "S", "bars until no formula sees a price of before a split", 0, later=True),
+    Field("average", "<f8", "S", "price, the broker's average price of the last tick", np.nan, later=True),
+    Field("stale_at", "<i8", "S", "s, first tick at which bars were overdue; 0 = they are not", 0, later=True),
 )
 
 
@@ -158,6 +171,15 @@ class DecideState:
     ring_next: Counters
     failed_ids: Hashes
     failed_next: Counters
+    shadow_compared: Ints
+    shadow_differing: Ints
+    shadow_fallbacks: Ints
+    mark: Floats
+    mark_scale: Floats
+    gap_at: Ints
+    settling: Counters
+    average: Floats
+    stale_at: Ints
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,8 +199,12 @@ class Named(Protocol):
 
 
 def _shape(field: Field, names: Names) -> tuple[int, ...]:
-    symbols = len(names.symbols)
-    return {"S": (symbols,), "NS": (len(names.strategies), symbols), "R": (RING,), "": ()}[field.shape]
+    return _sized(field, (len(names.strategies), len(names.symbols)))
+
+
+def _sized(field: Field, size: tuple[int, ...]) -> tuple[int, ...]:
+    """The shape of a field for (strategies, symbols)."""
+    return {"S": size[1:], "NS": size, "R": (RING,), "": ()}[field.shape]
 
 
 def _blank(field: Field, names: Names) -> NDArray[np.generic]:
@@ -219,23 +245,43 @@ def decode(data: bytes, frame: Named) -> DecideState:
         header = json.loads(head)
     except ValueError as error:
         raise StateError("the decide state is not readable", "restore an older snapshot") from error
-    expected = [[field.name, field.dtype, field.shape] for field in FIELDS]
+    stored = _stored_fields(header)
     if (
-        not isinstance(header, dict)
+        stored is None
         or header.get("format") != FORMAT
-        or header.get("fields") != expected
         or header.get("ring") != RING
+        or header["fields"] != [[field.name, field.dtype, field.shape] for field in stored]
     ):
         raise StateError(f"the decide state is not of format {FORMAT}", "run the version of qmtl that wrote it")
     names = Names(tuple(header["symbols"]), tuple(header["strategies"]), tuple(header["chains"]))
-    state = _unpack(body, names)
+    state = completed(_unpack(body, names, stored))
     return state if names == frame.names else _renamed(state, names, frame.names)
 
 
-def _unpack(body: bytes, names: Names) -> DecideState:
+def _stored_fields(header: Any) -> tuple[Field, ...] | None:
+    """Our fields less the later ones that a header does not name; None when it names none at all."""
+    named = header.get("fields") if isinstance(header, dict) else None
+    if not isinstance(named, list):
+        return None
+    there = {str(field[0]) for field in named if isinstance(field, list) and field}
+    return tuple(field for field in FIELDS if not field.later or field.name in there)
+
+
+def completed(arrays: Mapping[str, NDArray[Any]]) -> DecideState:
+    """The state of stored arrays by the names of their fields; later fields that are not among them start as they do in a
+    new state. StateError when any other is missing, or one is there that nobody knows."""
+    missing = [field for field in FIELDS if field.name not in arrays]
+    if any(not field.later for field in missing) or len(arrays) + len(missing) != len(FIELDS):
+        raise StateError("the stored decide state is of another format", "run the version of qmtl that wrote it")
+    size = arrays["latch"].shape
+    blank = {field.name: np.full(_sized(field, size), field.initial, dtype=field.dtype) for field in missing}
+    return DecideState(**arrays, **blank)
+
+
+def _unpack(body: bytes, names: Names, stored: tuple[Field, ...]) -> dict[str, NDArray[np.generic]]:
     arrays: dict[str, NDArray[np.generic]] = {}
     offset = 0
-    for field in FIELDS:
+    for field in stored:
         shape = _shape(field, names)
         count = int(np.prod(shape, dtype=np.int64))
         size = count * np.dtype(field.dtype).itemsize
@@ -245,7 +291,7 @@ def _unpack(body: bytes, names: Names) -> DecideState:
         offset += size
     if offset != len(body):
         raise StateError("the decide state has bytes too many", "restore an older snapshot")
-    return DecideState(**arrays)  # type: ignore[arg-type]
+    return arrays
 
 
 def remap(state: DecideState, old_frame: Named, new_frame: Named) -> DecideState:

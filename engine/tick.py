@@ -7,6 +7,7 @@ columns over symbols [S] (a few [N, S] or single numbers), and has one reason co
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass, fields
 from enum import IntEnum
 from functools import cache
@@ -48,9 +49,10 @@ class PolicyLabel(IntEnum):
     EXTERNAL = 2, "external/ignore"
     PRE_CUTOVER = 3, "legacy_hold/pre_cutover_position"
     OWNER_MISMATCH = 4, "legacy_hold/owner_mismatch"
+    UNWOUND = 5, "external/unwind_only"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Load:
     """1. Account as columns. Fractions are of `capital` = share x equity without external positions.
 
@@ -60,6 +62,7 @@ class Load:
     resting          signed fraction of working opening orders
     working          NO_LEG, OPEN_LEG or CLOSE_LEG; working_qty signed shares that remain; working_since tick
     owner ... stopping   the position's memory after the fills of this tick
+    mark             price that counts now;  believed, mark_scale, gap_at, settling, average  what is remembered
     """
 
     equity: float
@@ -84,30 +87,42 @@ class Load:
     stop_distance: Floats
     take_distance: Floats
     stopping: Codes
+    believed: Floats
+    mark_scale: Floats
+    gap_at: Ints
+    settling: Counters
+    average: Floats
     reason: Codes
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Freshness:
-    """2. `active`: entries possible. `outside`: no orders at all. The reason is the status."""
+    """2. `active`: entries possible. `outside`: no orders at all. The reason is the status; `stale_at` since when bars are
+    overdue, 0 where they are not."""
 
     active: Bools
     outside: bool
     phase_outside: bool
+    stale_at: Ints
     reason: Codes
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Regime:
-    """3. `missing` counts decision ticks in a row; from neutral_after on the symbol is `neutral`."""
+    """3. `missing` counts decision ticks in a row; from neutral_after on the symbol is `neutral`. `shadow` [S] is a
+    `shadow.Beside`, empty without a second regime; the three counts are of this tick, 0 unless it decides."""
 
     known: Bools
     missing: Counters
     neutral: Bools
+    shadow: Codes
+    compared: int
+    differing: int
+    fallbacks: int
     reason: Codes
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Chain:
     """4. Chain index per symbol and its exposure multiplier; `certain` is False where entries must wait."""
 
@@ -117,7 +132,7 @@ class Chain:
     reason: Codes
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Allowlist:
     """5. `candidates` [N, S]: in the chain and enabled. `enabled` [S]: by any row of any chain."""
 
@@ -128,7 +143,7 @@ class Allowlist:
     reason: Codes
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Signals:
     """6. `eligible` [N, S]: a candidate whose signal (and stop, if it has one) is known. `signal` is 0 where a latch
     holds. `owner_*` [S]: exit-only view of the position's owner, NaN target where unknown or owned by nobody here."""
@@ -142,7 +157,7 @@ class Signals:
     reason: Codes
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Select:
     """7. `selected` strategy index (MIX for weighted, NOBODY), `raw` its signed target before caps (NaN = hold), `rank`
     its |adjusted score|. `exit_only`: no entries. `weights` [N, S] for weighted, else empty."""
@@ -157,7 +172,7 @@ class Select:
     reason: Codes
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Target:
     """8. Target after caps, breadth, exposure, guards and stops. `protective`: exits that bypass everything they must.
     `stop_level`, `take_level`: prices in force. `stopping`: reason of a stop being executed."""
@@ -172,7 +187,7 @@ class Target:
     reason: Codes
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Churn:
     """9. Target after the churn guard."""
 
@@ -180,7 +195,7 @@ class Churn:
     reason: Codes
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Policy:
     """10. Target after the position policy; `label` is a PolicyLabel."""
 
@@ -190,11 +205,13 @@ class Policy:
     reason: Codes
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Gate:
-    """The account-wide part of the risk gate: loss limits, kill state, failure counters; single numbers and rings."""
+    """The account-wide part of the risk gate: loss limits, kill state, failure counters; single numbers and rings.
+    `trading` is a TradingState, `why` the reason when it is not ACTIVE."""
 
     kill: int
+    trading: int
     fired: bool
     entries: bool
     why: int
@@ -222,11 +239,11 @@ class Gate:
     failed_next: int
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Orders:
     """11. The wishes. `target` after the last clip; `leg` and signed `delta` (fraction) of what is to be sent;
     `closing` = the whole position; `cancel` = reason to cancel the working order, 0 none; `strategy` of an opening leg;
-    `pending` = fraction to enter once a reversal is flat."""
+    `pending` = fraction to enter once a reversal is flat; `note` = reason code of something to know about what is sent."""
 
     target: Floats
     leg: Codes
@@ -239,10 +256,11 @@ class Orders:
     entry_strategy: Small
     entry_stop: Floats
     entry_take: Floats
+    note: Codes
     reason: Codes
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Risk:
     """12. Per-symbol bookkeeping of order results; `alert` where an exit was refused three times or more."""
 
@@ -252,7 +270,7 @@ class Risk:
     reason: Codes
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Persist:
     """13. `reason`: the one that decided, of the last stage that had something to say."""
 
@@ -268,7 +286,7 @@ def _blank(record: type[T]) -> T:
     return record(**{field.name: empty for field in fields(record)})  # type: ignore[arg-type]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Tick:
     """One tick of one world: inputs, then one record per step in run order, then the next state (`after`)."""
 
@@ -337,10 +355,10 @@ def start(frame: Frame, state: DecideState, market: Market, account: Account, no
 
 
 def changed(record: T, **columns: object) -> T:
-    """`dataclasses.replace` for Tick and Gate without running their constructor, which costs more than many a step."""
-    after = object.__new__(type(record))
-    after.__dict__.update(record.__dict__)
-    after.__dict__.update(columns)
+    """A copy of a Tick or a Gate with some fields replaced; faster than `dataclasses.replace`."""
+    after = copy(record)
+    for name, value in columns.items():
+        setattr(after, name, value)
     return after
 
 
@@ -400,7 +418,8 @@ def reasons_of(tick: Tick, symbol: str) -> tuple[tuple[str, str], ...]:
     """(step, code) of every step that had something to say about a symbol, in run order."""
     column = tick.frame.index[symbol]
     steps = (name for name in RECORDS if name not in ("gate", "persist"))
-    found = ((step, int(getattr(tick, step).reason[column])) for step in steps)
+    found = [(step, int(getattr(tick, step).reason[column])) for step in steps]
+    found.append(("orders", int(tick.orders.note[column])))
     return tuple((step, Reason(number).code) for step, number in found if number)
 
 
@@ -450,6 +469,8 @@ class TickCounters:
     orders: int
     cancels: int
     stop_blind: int
+    paused: int
+    stale: int
     exit_failing: int
 
 
@@ -466,5 +487,7 @@ def counters(tick: Tick) -> TickCounters:
         orders=int((tick.orders.leg != NO_LEG).sum()),
         cancels=int((tick.orders.cancel != 0).sum()),
         stop_blind=int((tick.target.reason == Reason.STOP_BLIND).sum()),
+        paused=int((tick.load.gap_at != 0).sum()),
+        stale=int(np.isin(tick.freshness.reason, (Reason.STALE, Reason.NO_TRADE)).sum()),
         exit_failing=int(tick.risk.alert.sum()),
     )

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from .calendar import iso
 from .market import Fill, OrderResult
 from .net import Denied
 from .orders import Order
@@ -22,6 +23,7 @@ from .ports import Reply
 from .projections import OrderEvent, TickSummary
 from .reasons import Reason
 from .runtime import TickReport
+from .shadow import MOST_FALLBACKS, Beside, so_far
 from .tick import (
     Tick,
     chain_names,
@@ -33,6 +35,7 @@ from .tick import (
     reason_codes,
     selected_names,
 )
+from .trading import TradingState
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +84,7 @@ def summary_of(report: TickReport, tick: Tick, mode: str) -> TickSummary:
     held = [owner for owner in owner_names(tick) if owner]
     confidence = tick.market.confidence
     known = confidence[~np.isnan(confidence)]
+    shadow = so_far(tick.after)
     return TickSummary(
         time=report.now,
         mode=mode,
@@ -100,6 +104,9 @@ def summary_of(report: TickReport, tick: Tick, mode: str) -> TickSummary:
         program_id=tick.frame.program.program_id,
         tick=report.number,
         latency=report.seconds * 1e3,
+        trading_state=TradingState(tick.gate.trading).text,
+        shadow_differing_rate=shadow.differing_rate,
+        shadow_fallback_rate=shadow.fallback_rate,
     )
 
 
@@ -119,13 +126,49 @@ def state_of(report: TickReport) -> Mapping[str, Any]:
 
 def _world_state(tick: Tick) -> Mapping[str, Any]:
     shown = (v for v in symbol_views(tick) if v.target or v.held or v.order)
-    return {
-        "kill": Reason(tick.gate.why).code if tick.gate.kill else "",
+    gate = tick.gate
+    state = {
+        "kill": Reason(gate.why).code if gate.kill else "",
+        "killed_at": iso(gate.killed_at) if gate.kill else "",
+        "trading": TradingState(gate.trading).text,
+        "trading_why": Reason(gate.why).code if gate.why else "",
         "positions": {
             v.symbol: {"held": v.held, "target": v.target, "owner": v.owner, "chain": v.chain, "why": v.why}
             for v in shown
         },
     }
+    return state | ({"shadow": _shadow_state(tick)} if tick.market.shadow is not None else {})
+
+
+def _shadow_state(tick: Tick) -> Mapping[str, Any]:
+    """The regime that is only recorded: what it came to so far, and where it differs now."""
+    counts, symbols = so_far(tick.after), tick.frame.names.symbols
+    differing = (tick.regime.shadow == Beside.DIFFERS).nonzero()[0].tolist()
+    return {
+        "regime": tick.frame.program.settings.regime.shadow,
+        "compared": counts.compared,
+        "differing_rate": counts.differing_rate,
+        "fallback_rate": counts.fallback_rate,
+        "unreliable": counts.unreliable,
+        "differing_now": tuple(symbols[column] for column in differing),
+    }
+
+
+def not_active(tick: Tick) -> str:
+    """`halted (kill.daily_loss)` for a world that does not trade as usual, else ""."""
+    state = TradingState(tick.gate.trading)
+    return "" if state is TradingState.ACTIVE else f"{state.text} ({Reason(tick.gate.why).code})"
+
+
+def shadow_text(tick: Tick) -> str:
+    """What a regime that is only recorded came to, on one line; "" without one."""
+    if tick.market.shadow is None:
+        return ""
+    counts, name = so_far(tick.after), tick.frame.program.settings.regime.shadow
+    said = f"{name}: {counts.compared:,} compared" if counts.compared else f"{name}: nothing compared"
+    differing = f", {counts.differing_rate:.1%} differ" if counts.compared else ""
+    fallbacks = f", {counts.fallback_rate:.1%} without its output" if counts.compared + counts.fallbacks else ""
+    return said + differing + fallbacks + (f" (above {MOST_FALLBACKS:.0%})" if counts.unreliable else "")
 
 
 def events_of(report: TickReport) -> tuple[OrderEvent, ...]:

@@ -7,7 +7,7 @@ keys and no NaN or Infinity (they become null), and the same values again. Decim
 from __future__ import annotations
 
 import math
-from dataclasses import fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from decimal import Decimal
 from enum import StrEnum
 from functools import cache
@@ -85,7 +85,8 @@ def _typed(kind: Any, data: Any) -> Any:
         return None if data is None else _typed(next(k for k in get_args(kind) if k is not type(None)), data)
     if is_dataclass(kind):
         hints = _hints(kind)  # type: ignore[arg-type]
-        return kind(**{f.name: _typed(hints[f.name], data[f.name]) for f in fields(kind)})  # type: ignore[operator]
+        given = (f for f in fields(kind) if f.name in data or f.default is MISSING)  # what came later has a default
+        return kind(**{f.name: _typed(hints[f.name], data[f.name]) for f in given})  # type: ignore[operator]
     if kind is Decimal or (isinstance(kind, type) and issubclass(kind, StrEnum)):
         return kind(data)
     if kind is float:

@@ -59,7 +59,7 @@ def _nothing(section: Section, entry: Entry, why: str = "") -> None:
 def _part(expect: Section, names: Names, about: About, part: Entry) -> Iterator[Expectation]:
     path = expect.at(about)
     expect.found.origins[path] = place_of(part)
-    if about in {"market_phase", "kill"}:
+    if about in {"market_phase", "kill", "trading"}:
         if isinstance(part.value, Scalar):
             yield Expectation(about, "", str(part.value.value), path)
     elif about == "orders":
@@ -124,6 +124,7 @@ def _weights(node: Node, names: Names) -> Wanted | None:
 _READ: Final[dict[About, Callable[[Node, Names], Any]]] = {
     "chain": _chain,
     "regime": _text,
+    "shadow": _text,
     "freshness": _text,
     "selected": _strategy,
     "weights": _weights,

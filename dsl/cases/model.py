@@ -14,8 +14,8 @@ from typing import Literal
 Leg = Literal["open", "close"]
 #: what an expectation is about; `engine/cases/compare.py` knows how to look at each
 About = Literal[
-    "chain", "regime", "market_phase", "freshness", "selected", "weights", "target", "because", "guards",
-    "position_policy", "orders", "denied", "canceled", "kill",
+    "chain", "regime", "shadow", "market_phase", "freshness", "selected", "weights", "target", "because", "guards",
+    "position_policy", "orders", "denied", "canceled", "kill", "trading",
 ]  # fmt: skip
 
 
@@ -129,13 +129,25 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
+class BrokerMark:
+    """The broker's own price of what is held in a symbol, `age` seconds before the tick."""
+
+    symbol: str
+    price: float
+    age: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Readings:
-    """What the account shows at a tick instead of what follows from the case; `readable` False = positions cannot be read."""
+    """What the account shows at a tick instead of what follows from the case; `readable` False = positions cannot be read.
+    `flows` is money paid in since the last tick."""
 
     equity: float | None = None
     buying_power: float | None = None
     readable: bool = True
     answers: tuple[Answer, ...] = ()
+    flows: float = 0.0
+    marks: tuple[BrokerMark, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +235,8 @@ class Expectation:
 @dataclass(frozen=True, slots=True)
 class Step:
     """One tick. A `decision` tick stands at the end of a 15m bar, which it decides on. What is None goes on as it was: the
-    last close, the last probabilities, the last signals. `offset`: seconds from UTC of the clock that `at` is written by."""
+    last close, the last probabilities, the last signals. `quotes`, pairs (symbol, price), are of this tick only. `offset`:
+    seconds from UTC of the clock that `at` is written by."""
 
     at: int
     decision: bool
@@ -236,6 +249,7 @@ class Step:
     readings: Readings = Readings()
     expect: tuple[Expectation, ...] = ()
     offset: int = 0
+    quotes: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,7 @@ from .situation import (
     read_chart,
     read_market,
     read_positions,
+    read_quotes,
     read_readings,
     read_signals,
     read_working,
@@ -154,6 +155,7 @@ def _step(section: Section, names: Names, bars: tuple[Bars, ...] = ()) -> Step:
         read_readings(section, names),
         read_expectations(section, names),
         offset,
+        read_quotes(section, names),
     )
 
 

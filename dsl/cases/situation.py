@@ -6,6 +6,7 @@ contradicts itself are checked.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from decimal import Decimal
 from math import nan
 from typing import Final
@@ -15,7 +16,7 @@ from ..section import Section, decimal, flag, number, whole, word
 from ..source import Span
 from ..tree import Entry, Map, Scalar
 from ..units import duration, money, ratio
-from .model import Answer, Bars, Chart, Held, Leg, MarketSeries, Readings, Series, Signal, Working
+from .model import Answer, Bars, BrokerMark, Chart, Held, Leg, MarketSeries, Readings, Series, Signal, Working
 from .names import ALL, Names, by_symbol, place_of
 from .series import PRICE, VALUE, VOLUME, Limit, read_series
 
@@ -228,7 +229,28 @@ def read_readings(section: Section, names: Names) -> Readings:
         None if power is None else float(power),
         account.value("readable", flag, True),
         tuple(answers),
+        float(account.value("flows", money, Decimal(0))),
+        tuple(_marks(account, names)),
     )
+
+
+def _marks(account: Section, names: Names) -> Iterator[BrokerMark]:
+    for symbol, entry in by_symbol(account.node.get("marks"), names):
+        if isinstance(entry.value, Map):
+            inner = Section(entry.value, entry.key, account.found)
+            yield BrokerMark(symbol, inner.value("price", number, nan), inner.value("age", duration, 0))
+        elif isinstance(entry.value, Scalar):
+            yield BrokerMark(symbol, number(entry.value.value) or nan)
+
+
+def read_quotes(section: Section, names: Names) -> tuple[tuple[str, float], ...]:
+    """The newest quote of each symbol."""
+    pairs = (
+        (symbol, number(entry.value.value))
+        for symbol, entry in by_symbol(section.node.get("quotes"), names)
+        if isinstance(entry.value, Scalar)
+    )
+    return tuple((symbol, price) for symbol, price in pairs if price is not None)
 
 
 def _leg(section: Section) -> Leg:

@@ -1,4 +1,5 @@
-"""What changed settings of a world do to all that it holds: capital, shorting, guards, caps, loss limits, the position stop.
+"""What changed settings of a world do to all that it holds: capital, shorting, guards, caps, loss limits, the position stop, what
+may be traded at all, what a kill does, a regime that is only recorded.
 
 In: the two meanings of a world. Out: a `Consequence` (one sentence) each, in the words of the engine's rules
 (engine/stages/target.py, orders.py, load.py, engine/net.py, engine/killswitch.py). No price and no position is needed for
@@ -41,6 +42,9 @@ def consequences(worlds: tuple[World, World]) -> tuple[Consequence, ...]:
             *_caps(before, after),
             *_losses(before.risk, after.risk),
             *_stop(before.risk, after.risk),
+            *_trading(before.risk, after.risk),
+            *_on_kill(before.risk, after.risk),
+            *_shadow(before, after),
         )
     )
 
@@ -144,3 +148,31 @@ def _stop(before: RiskLimits, after: RiskLimits) -> Iterator[tuple[str, str]]:
         yield "risk.position_stop", f"{lost} is closed {_NEXT}, once a bar has closed since it was opened"
     elif new > old:
         yield "risk.position_stop", "a position whose stop was reached already is still closed"
+
+
+#: `risk.trading` -> what holds from the next tick on
+_STATES: Final = {
+    "active": "entries are possible again from the next decision on; what was wished meanwhile is not made up for",
+    "reducing": "nothing is opened or added to from the next tick on, and open entries are cancelled; reductions and exits go on",
+    "halted": "only protective exits are sent from the next tick on, and open entries are cancelled; what is held keeps its size "
+    "until one of them asks",
+}
+
+
+def _trading(before: RiskLimits, after: RiskLimits) -> Iterator[tuple[str, str]]:
+    if before.trading != after.trading:
+        yield "risk.trading", _STATES[after.trading]
+
+
+def _on_kill(before: RiskLimits, after: RiskLimits) -> Iterator[tuple[str, str]]:
+    if before.on_kill == after.on_kill:
+        return
+    if after.on_kill == "flatten":
+        yield "risk.on_kill", f"a world that is killed already closes everything of its own {_NEXT}"
+    else:
+        yield "risk.on_kill", "a world that is killed already closes no more than its exits ask for"
+
+
+def _shadow(before: Settings, after: Settings) -> Iterator[tuple[str, str]]:
+    if before.regime.shadow != after.regime.shadow:
+        yield "regime.shadow", "it decides nothing: no target and no position changes; its counts start anew"

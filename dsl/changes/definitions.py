@@ -15,7 +15,7 @@ from ..compileworld import Compiled
 from ..exprtext import spell as written
 from ..identity import meaning
 from ..library import Library
-from ..lowerable import conditions
+from ..lowerable import conditions, regimes_of
 from ..source import Span
 from ..syntax import Definition, Param, Rule
 from ..uses import free_names, in_reading_order, names_in
@@ -68,7 +68,7 @@ def used_features(compiled: Compiled) -> tuple[Definition, ...]:
 def _owners(compiled: Compiled, library: Library) -> Iterator[Definition]:
     assert compiled.world is not None
     names = dict.fromkeys(name for chain in compiled.world.chains for name in chain.used)
-    for name in (*names, compiled.world.settings.regime.heuristic):
+    for name in (*names, *regimes_of(compiled.world)):
         yield library.definitions[name]
 
 

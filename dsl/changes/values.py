@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Any, Final, get_args
 
 from ..exprtext import spell
-from ..model import ChainOverride, EntryGuardSettings, FilesFeed, SyntheticFeed
+from ..model import ChainOverride, EntryGuardSettings, FilesFeed, RouterAlphas, SyntheticFeed
 from ..syntax import Expr
 from ..units import spell_duration, spell_ratio
 from .change import Change
@@ -26,6 +26,8 @@ _EXPR: Final = get_args(Expr)
 _SILENT: Final = frozenset({"world", "description", "reason"})
 #: fields of named things that are part of their path
 _KEYS: Final = frozenset({"name", "kind"})
+#: values of a field that say nothing when the whole is told
+_UNSAID: Final = ("", (), None)
 _KIND: Final[Mapping[type, str]] = {FilesFeed: "files", SyntheticFeed: "synthetic"}
 
 
@@ -107,10 +109,9 @@ def text_of(value: Any, schema: Mapping[str, Any]) -> str:
 
 def _record_text(value: Any, schema: Mapping[str, Any]) -> str:
     said = (("strategies", value.strategies), ("exposure", value.exposure)) if isinstance(value, ChainOverride) else ()
+    unsaid = (0.0,) if isinstance(value, RouterAlphas) else _UNSAID
     return ", ".join(
-        f"{name} {text_of(item, below(schema, name))}"
-        for name, item in said or members(value)
-        if item not in ("", (), None)
+        f"{name} {text_of(item, below(schema, name))}" for name, item in said or members(value) if item not in unsaid
     )
 
 
@@ -152,6 +153,8 @@ def members(value: Any) -> Iterator[tuple[str, Any]]:
         inner = getattr(value, field.name)
         if field.name == "settings":
             yield from members(inner)
+        elif isinstance(value, RouterAlphas) and field.name == "strategy":
+            continue  # it is part of the path
         elif field.name not in _SILENT and not (field.name in _KEYS and hasattr(value, "name")):
             yield field.name, inner
 

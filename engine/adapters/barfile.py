@@ -121,7 +121,7 @@ def _readable(path: Path) -> Iterator[None]:
     except pd.errors.EmptyDataError as error:
         raise DataError(f"{path}: the file is empty", "fill it or drop the symbol from the universe") from error
     except ImportError as error:
-        raise DataError(f"{path}: reading Parquet needs pyarrow", "pip install 'qmtl[parquet]'") from error
+        raise DataError(f"{path}: reading Parquet needs pyarrow", "pip install pyarrow") from error
     except (EOFError, zlib.error) as error:
         raise DataError(f"{path}: the compressed file ends too early or is damaged", "copy it again") from error
     except (pd.errors.ParserError, pd.errors.ParserWarning) as error:

@@ -6,9 +6,11 @@ In: orders through `ports.Broker`, and the feed's opens and closes. Out: fills, 
   slippage; the fee is taken from cash. `advance(now)` fills with opens that started by `now`; nothing else does. So an
   order of the 10:00 tick fills at the 10:00 open, seen by the next `advance`, and one sent at 10:01 at the next bar.
 * Day orders end at the close of the session they were sent in (outside of sessions: of the next one).
-* equity = cash + quantity x mark; mark = last close known by the snapshot's time, or the average price before any.
+* equity = cash + quantity x mark, to the cent; mark = last close known by the snapshot's time, or the average price before
+  any. The average price is kept to a millionth.
 * buying power = cash - 1.5 x what shorts are worth - what working opening orders reserve (buys: notional and costs;
   shorts: half their notional). A short's proceeds are in the cash, so half of its worth is the margin.
+* A short pays for each night, when the next session opens (event "borrow": what it paid is its price).
 * Refused at once, as a real broker would, with the code in `detail`: unknown symbol, a quantity off the lot, too small a
   notional (openings only: what is held can always be closed), shorting where the policy has none, more than is held,
   an order against a working one of the other side, too little buying power. A refused order is stored and found by
@@ -22,8 +24,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
-from decimal import ROUND_HALF_EVEN, Context, Decimal
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
@@ -32,17 +33,30 @@ from qmtl.dsl.model import ExchangePolicy
 from qmtl.dsl.model import PaperBroker as PaperSettings
 
 from ..bars import Floats, OpenRow
+from ..errors import BrokerError
 from ..orders import Order, OrderState
+from ..paperrules import (
+    EXACT,
+    ZERO,
+    Tariff,
+    average_after,
+    buying_power,
+    exact_sum,
+    fill_fee,
+    fill_price,
+    in_cents,
+    night_cost,
+    nights,
+    refused_opening,
+    reserve,
+    spendable,
+)
 from ..ports import BarFeed, BrokerEvent, BrokerOrder, BrokerSnapshot, Position, Reply
 from .paper_store import PaperOrder, PaperStore
 from .sessions import Sessions
 
-ZERO = Decimal(0)
-#: prices and fees are kept to a millionth of the currency; no sum of them is ever rounded
-_MILLIONTH = Decimal("0.000001")
-_EXACT = Context(prec=60, rounding=ROUND_HALF_EVEN)
-_AVERAGE = Context(prec=28, rounding=ROUND_HALF_EVEN)
-_SHORT_MARGIN = Decimal("0.5")
+#: a close is looked for among the bars of ten days, and may be known up to six hours late
+_LOOK_BACK, _LOOK_AHEAD = 864_000, 21_600
 
 
 class PaperAccount:
@@ -60,7 +74,7 @@ class PaperAccount:
     ) -> None:
         """`path` may be ":memory:"; the starting cash counts only for a new file. BrokerError as `PaperStore`."""
         self._account_id, self._feed, self._sessions, self._policy = account_id, feed, sessions, policy
-        self._fee, self._slippage = Decimal(str(settings.fee)), Decimal(str(settings.slippage))
+        self._tariff = Tariff.of(settings.fee, settings.slippage, settings.borrow, settings.borrow_by_symbol)
         self._store = PaperStore(path, account_id, settings.cash)
         self._columns = {symbol: i for i, symbol in enumerate(feed.symbols)}
         self._marks: Floats = np.full(len(feed.symbols), np.nan)
@@ -68,6 +82,9 @@ class PaperAccount:
         self._power, self._power_at = ZERO, (-1, -1)
         self._exact_marks: dict[str, Decimal] = {}
         self._scanned_until: dict[str, int] = {}
+        self._opens: list[int] = sessions.opens.tolist()
+        #: nights up to here are paid for: shorts that are held were opened, or paid for, no later
+        self._charged = max((e.at for e in self._store.events(0) if e.kind in ("fill", "borrow")), default=-1)
 
     @property
     def account_id(self) -> str:
@@ -82,10 +99,17 @@ class PaperAccount:
             self._store.put_cash(cash)
 
     def advance(self, now: int) -> None:
-        """Fill what can be filled with opens that started by `now`, then expire day orders whose session is over."""
+        """Fill what can be filled with opens that started by `now`, expire day orders whose session is over, and charge
+        shorts for the nights that ended."""
+        if self._store.working:
+            self._work_off(now)
+        if self._charged >= 0:  # before the first fill there is nothing to pay for
+            for session, opened, days in nights(self._opens, self._charged, now):
+                self._charge(session, opened, days)
+        self._charged = max(self._charged, now)
+
+    def _work_off(self, now: int) -> None:
         working = self._store.working
-        if not working:
-            return
         fills: list[tuple[PaperOrder, OpenRow]] = []
         waiting = dict(working)
         for row in self._feed.opens(min(self._seen(paper) for paper in working.values()), now):
@@ -102,14 +126,41 @@ class PaperAccount:
                     self._end(paper, "expired", paper.expires_at, "the session closed")
         self._scanned_until = {name: max(now, self._seen(paper)) for name, paper in self._store.working.items()}
 
+    def _charge(self, session: int, opened: int, days: int) -> None:
+        """Take what shorts pay for a night, at their closes of the session before it."""
+        shorts = [position for position in self._store.positions.values() if position.qty < 0]
+        if not shorts:
+            return
+        closes = self._closes(int(self._sessions.closes[session]))
+        store = self._store
+        with store.commit():
+            for position in sorted(shorts, key=lambda p: p.symbol):
+                worth = EXACT.multiply(-position.qty, closes.get(position.symbol, position.average_price))
+                cost = night_cost(position.symbol, worth, days, self._tariff)
+                if cost:
+                    store.put_cash(exact_sum(store.cash, -cost))
+                    number = store.last_seq + 1
+                    store.put_event(
+                        BrokerEvent(number, "borrow", "", position.symbol, ZERO, cost, ZERO, opened, f"{days} days")
+                    )
+
+    def _closes(self, close: int) -> dict[str, Decimal]:
+        """Closes of the newest bars that ended by the close of a session; bars of the days before stand in."""
+        found: Floats = np.full(len(self._columns), np.nan)
+        for row in self._feed.rows(close - _LOOK_BACK, close + _LOOK_AHEAD):
+            if row.end <= close:
+                np.copyto(found, row.values[3], where=row.present)
+        prices = zip(self._columns, found.tolist(), strict=True)
+        return {symbol: Decimal(repr(price)) for symbol, price in prices if price == price}  # noqa: PLR0124 - not NaN
+
     def snapshot(self, now: int) -> BrokerSnapshot:
         """The account with positions at their marks of `now`."""
         store = self._store
-        equity = _sum(store.cash, *(self._worth(p, now) for p in store.positions.values()))
+        equity = exact_sum(store.cash, *(self._worth(p, now) for p in store.positions.values()))
         return BrokerSnapshot(
-            equity=equity,
+            equity=in_cents(equity),
             cash=store.cash,
-            buying_power=self._buying_power(now),
+            buying_power=spendable(self._buying_power(now)),
             positions=tuple(store.positions[symbol] for symbol in sorted(store.positions)),
             open_orders=tuple(paper.order for paper in store.working.values()),
             last_seq=store.last_seq,
@@ -175,12 +226,11 @@ class PaperAccount:
         opened = self._open_of(paper, row)
         assert opened is not None
         signed = paper.signed
-        against = self._slippage if signed > 0 else -self._slippage
-        price = _EXACT.multiply(opened, 1 + against).quantize(_MILLIONTH, context=_EXACT)
-        notional = _EXACT.multiply(signed, price)
-        fee = _EXACT.multiply(abs(notional), self._fee).quantize(_MILLIONTH, context=_EXACT)
+        price = fill_price(opened, 1 if signed > 0 else -1, self._tariff)
+        notional = EXACT.multiply(signed, price)
+        fee = fill_fee(notional, self._tariff)
         store, name, symbol = self._store, paper.order.client_order_id, paper.order.symbol
-        store.put_cash(_sum(store.cash, -notional, -fee))
+        store.put_cash(exact_sum(store.cash, -notional, -fee))
         store.put_position(_after(store.positions.get(symbol), symbol, signed, price))
         store.put_order(paper.to(OrderState.FILLED, paper.order.qty))
         store.put_event(BrokerEvent(store.last_seq + 1, "fill", name, symbol, signed, price, fee, row.start, ""))
@@ -205,34 +255,20 @@ class PaperAccount:
         if any(left * order.signed < 0 for left in same):
             return 403, "opposite side order exists"
         if held * order.signed < 0:
-            free = abs(_sum(held, *same))
+            free = abs(exact_sum(held, *same))
             return (200, "") if order.qty <= free else (403, f"insufficient qty available: {free} of {order.qty}")
         return self._refused_opening(order, now)
 
     def _refused_opening(self, order: Order, now: int) -> tuple[int, str]:
-        policy = self._policy
         mark = self._mark(order.symbol, now) or order.mark
-        notional = _EXACT.multiply(order.qty, mark)
-        if notional < policy.min_notional:
-            return 403, f"notional {notional} is below the minimum of {policy.min_notional}"
-        short = order.side == "sell"
-        if short and not policy.shorting:
-            return 403, "account is not allowed to short"
-        if short and order.qty % 1 and policy.fractional:
-            return 422, "fractional orders cannot be sold short"
-        power, need = self._buying_power(now), self._reserve(order.side, notional)
-        return (403, f"insufficient buying power: {power:.2f} of {need:.2f}") if need > power else (200, "")
-
-    def _reserve(self, side: str, notional: Decimal) -> Decimal:
-        if side == "sell":
-            return _EXACT.multiply(notional, _SHORT_MARGIN)
-        return _EXACT.multiply(notional, 1 + self._fee + self._slippage)
+        side = 1 if order.side == "buy" else -1
+        return refused_opening(self._policy, self._tariff, (side, order.qty, mark), self._buying_power(now))
 
     def _buying_power(self, now: int) -> Decimal:
         """Summed once per moment; an accepted order is taken off it, so that many orders of a tick cost one sum."""
         if self._power_at != (now, self._store.version):
             self._power, self._power_at = self._summed_power(now), (now, self._store.version)
-        return max(self._power, ZERO)
+        return self._power
 
     def _reserve_more(self, order: Order, now: int) -> None:
         """Take a just stored opening order off the known buying power."""
@@ -240,25 +276,24 @@ class PaperAccount:
         if self._power_at != (now, self._store.version - 1) or mark is None:
             return
         if held is None or held.qty * order.signed > 0:
-            self._power = _sum(self._power, -self._reserve(order.side, _EXACT.multiply(order.qty, mark)))
+            self._power = exact_sum(self._power, -self._reserve(order.signed, mark))
         self._power_at = (now, self._store.version)
 
     def _summed_power(self, now: int) -> Decimal:
-        store = self._store
-        power = store.cash
-        for position in store.positions.values():
-            if position.qty < 0:
-                power = _sum(power, _EXACT.multiply(self._worth(position, now), 1 + _SHORT_MARGIN))
+        store, reserved = self._store, []
         for paper in store.working.values():
             held = store.positions.get(paper.order.symbol)
             mark = self._mark(paper.order.symbol, now)
             if mark is not None and (held is None or held.qty * paper.signed > 0):
-                power = _sum(power, -self._reserve(paper.order.side, _EXACT.multiply(abs(paper.signed), mark)))
-        return power
+                reserved.append(self._reserve(paper.signed, mark))
+        return buying_power(store.cash, (self._worth(p, now) for p in store.positions.values() if p.qty < 0), reserved)
+
+    def _reserve(self, signed: Decimal, mark: Decimal) -> Decimal:
+        return reserve(1 if signed > 0 else -1, EXACT.multiply(abs(signed), mark), self._tariff)
 
     def _worth(self, position: Position, now: int) -> Decimal:
         mark = self._mark(position.symbol, now)
-        return _EXACT.multiply(position.qty, position.average_price if mark is None else mark)
+        return EXACT.multiply(position.qty, position.average_price if mark is None else mark)
 
     def _mark(self, symbol: str, now: int) -> Decimal | None:
         """The last close known by `now`; rows are read once each, a restart reads them again from the start."""
@@ -280,6 +315,16 @@ class PaperAccount:
         number = int(np.searchsorted(closes, now, side="right"))
         return int(closes[min(number, len(closes) - 1)])
 
+    def deposit(self, amount: Decimal, now: int) -> None:
+        """Pay money in, or take it out (negative): a flow, neither profit nor loss. BrokerError when there is not so much."""
+        store = self._store
+        cash = exact_sum(store.cash, amount)
+        if not amount or cash < 0:
+            raise BrokerError(f"{amount} cannot be paid into {store.cash} of cash", "name another amount")
+        with store.commit():
+            store.put_cash(cash)
+            store.put_event(BrokerEvent(store.last_seq + 1, "flow", "", "", ZERO, amount, ZERO, now, ""))
+
 
 def _known(known: PaperOrder, order: Order) -> Reply:
     stored = known.order
@@ -294,15 +339,5 @@ def _after(position: Position | None, symbol: str, signed: Decimal, price: Decim
     """The position after a fill: the average moves when it grows and stays when it shrinks."""
     if position is None:
         return Position(symbol, signed, price)
-    qty = _sum(position.qty, signed)
-    if position.qty * signed < 0:
-        crossed = qty * position.qty < 0
-        return Position(symbol, qty, price) if crossed else replace(position, qty=qty)
-    cost = _sum(_EXACT.multiply(position.qty, position.average_price), _EXACT.multiply(signed, price))
-    return Position(symbol, qty, _AVERAGE.divide(cost, qty))
-
-
-def _sum(first: Decimal, *rest: Decimal) -> Decimal:
-    for value in rest:
-        first = _EXACT.add(first, value)
-    return first
+    average = average_after(position.qty, position.average_price, signed, price)
+    return Position(symbol, exact_sum(position.qty, signed), average)

@@ -11,11 +11,15 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+import numpy as np
+
 from qmtl.dsl.cases.model import Detail, Expectation, WantedOrder, Weight, Why
 
 from ..orders import Order
 from ..reasons import Reason
+from ..shadow import Beside
 from ..tick import chain_names, market_phase, policy_labels, reasons_of, selected_names
+from ..trading import TradingState
 from .guards import HeldBack
 from .run import Played
 from .way import percent, scores_of, way_of_target
@@ -25,6 +29,9 @@ TOLERANCE: Final = 1e-4
 _FRESHNESS: Final = {
     Reason.NONE: "active",
     Reason.STALE: "stale",
+    Reason.NO_TRADE: "stale",
+    Reason.GAP: "paused",
+    Reason.SETTLING: "paused",
     Reason.MISSING: "missing",
     Reason.OUTSIDE_RTH: "outside_rth",
 }
@@ -114,6 +121,11 @@ def _regime(played: Played, column: int) -> str:
     return "known" if regime.known[column] else "missing"
 
 
+def _shadow(played: Played, column: int) -> str:
+    codes = played.tick.regime.shadow
+    return Beside(int(codes[column])).name.lower() if len(codes) else "no shadow"
+
+
 def _target(played: Played, expectation: Expectation) -> str | None:
     assert isinstance(expectation.wanted, float)
     came = float(played.tick.orders.target[played.tick.frame.index[expectation.symbol]])
@@ -188,9 +200,16 @@ def _by_symbol(pairs: Callable[[Played], list[tuple[str, str]]]) -> Callable[[Pl
     return compare
 
 
+def _collared(played: Played) -> list[tuple[str, str]]:
+    """What the collar refused, which no quantity was made of."""
+    symbols, reason = played.tick.frame.names.symbols, played.tick.orders.reason
+    return [(symbols[i], Reason.DENIED_COLLAR.code) for i in np.flatnonzero(reason == Reason.DENIED_COLLAR).tolist()]
+
+
 _LOOK: Final[Mapping[str, Callable[[Played, Expectation], str | None]]] = {
     "chain": _name(lambda played, column: chain_names(played.tick)[column]),
     "regime": _name(_regime),
+    "shadow": _name(_shadow),
     "market_phase": _name(lambda played, _: market_phase(played.tick)),
     "freshness": _name(lambda played, column: _FRESHNESS[Reason(int(played.tick.freshness.reason[column]))]),
     "selected": _name(lambda played, column: selected_names(played.tick)[column] or "none"),
@@ -200,7 +219,8 @@ _LOOK: Final[Mapping[str, Callable[[Played, Expectation], str | None]]] = {
     "guards": _guards,
     "position_policy": _name(lambda played, column: policy_labels(played.tick)[column]),
     "orders": _orders,
-    "denied": _by_symbol(lambda played: [(denied.symbol, denied.reason) for denied in played.netted.denied]),
+    "denied": _by_symbol(lambda played: [*_collared(played), *((d.symbol, d.reason) for d in played.netted.denied)]),
     "canceled": _by_symbol(lambda played: [(cancel.symbol, cancel.reason) for cancel in played.netted.cancels]),
     "kill": _name(lambda played, _: Reason(played.tick.gate.kill).code if played.tick.gate.kill else "none"),
+    "trading": _name(lambda played, _: TradingState(played.tick.gate.trading).text),
 }

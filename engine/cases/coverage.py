@@ -60,7 +60,8 @@ def coverage(world: str, frame: Frame, played: Iterable[Played]) -> Coverage:
 def rules_of(frame: Frame) -> tuple[Rule, ...]:
     """Everything that can happen in a world."""
     guards = [guard.settings.name for guard in frame.program.guards]
-    labels = [PolicyLabel.NORMAL, PolicyLabel.EXTERNAL, PolicyLabel.PRE_CUTOVER]
+    unwinds = frame.program.settings.position_policy.external == "unwind_only"
+    labels = [PolicyLabel.NORMAL, PolicyLabel.UNWOUND if unwinds else PolicyLabel.EXTERNAL, PolicyLabel.PRE_CUTOVER]
     # a symbol that some row without an end enables is never disabled
     lasting = frame.allowed & (frame.until == _FOREVER) & frame.used
     if not lasting.any(axis=0).all():

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from qmtl.dsl.cases.model import Chart, Signal
+from qmtl.dsl.cases.model import Chart, Signal, Step
 
 from ..frame import Frame
 from ..market import Market
@@ -27,6 +27,16 @@ def overlaid(market: Market, frame: Frame, signals: Sequence[Signal], charts: Se
     if not signals and not charts:
         return market
     return _signalled(_charted(market, frame, signals, charts), frame, signals)
+
+
+def quoted(market: Market, frame: Frame, step: Step) -> Market:
+    """The market with the quotes of a step, which are of this very moment."""
+    if not step.quotes:
+        return market
+    prices, at = np.full(frame.symbols, np.nan), np.zeros(frame.symbols, dtype=np.int64)
+    for symbol, price in step.quotes:
+        prices[frame.index[symbol]], at[frame.index[symbol]] = price, step.at
+    return replace(market, quote=prices, quoted_at=at)
 
 
 def _charted(market: Market, frame: Frame, signals: Sequence[Signal], charts: Sequence[Chart]) -> Market:

@@ -12,9 +12,10 @@ from decimal import Decimal
 
 import numpy as np
 
-from qmtl.dsl.cases.model import Answer, Case, Chart, Readings, Signal, Step
+from qmtl.dsl.cases.model import Answer, Case, Chart, Signal, Step
 from qmtl.dsl.program import Program
 
+from ..bars import traded
 from ..calendar import SessionCalendar
 from ..decide import decide
 from ..execution import book as books
@@ -29,7 +30,7 @@ from ..ports import Broker, BrokerEvent, BrokerSnapshot, Reply
 from ..state import DecideState
 from ..tick import Tick
 from .feed import CaseFeed
-from .given import overlaid
+from .given import overlaid, quoted
 from .guards import HeldBack, held_back_by
 from .start import ACCOUNT, Opening, opening, owned_by, remembered
 from .timeline import Stretch, stretches
@@ -79,13 +80,13 @@ class _World:
             while waiting and waiting[0].known_at <= row.known_at:
                 self.observer.feed_macro(waiting.pop(0))
             np.copyto(self.observer.memory.graph.given, regime)
-            self.observer.feed(row)
+            self.observer.feed(traded(row))
         for macro in waiting:
             self.observer.feed_macro(macro)
         self.signals = self.signals if step.signals is None else step.signals
         self.charts = self.charts if step.chart is None else step.chart
         market = self.observer.market(step.at, decision=step.decision)
-        return overlaid(market, self.frame, self.signals, self.charts)
+        return quoted(overlaid(market, self.frame, self.signals, self.charts), self.frame, step)
 
 
 @dataclass(slots=True)
@@ -170,17 +171,26 @@ def _tick(
 ) -> tuple[DecideState, Played]:
     state, market = seen
     orders, changes = heard
-    snapshot = _shown(step.readings, orders.snapshot)
-    changes = replace(changes, results=(*changes.results, *_answers(step.readings.answers)))
+    snapshot = _shown(step, orders.snapshot)
+    flows = changes.flows + Decimal(repr(step.readings.flows))
+    changes = replace(changes, results=(*changes.results, *_answers(step.readings.answers)), flows=flows)
     account = world_account(frame.index, snapshot, orders.book, changes)
     after, tick = decide(frame, state, market, account, step.at)
     return after, Played(step, tick, net([tick], account, ACCOUNT))
 
 
-def _shown(readings: Readings, snapshot: BrokerSnapshot) -> BrokerSnapshot | None:
+def _shown(step: Step, snapshot: BrokerSnapshot) -> BrokerSnapshot | None:
     """What the account shows: the truth, unless the case says otherwise."""
+    readings = step.readings
     if not readings.readable:
         return None
+    marks = {mark.symbol: (Decimal(repr(mark.price)), step.at - mark.age) for mark in readings.marks}
+    if marks:
+        positions = (
+            replace(p, mark=marks[p.symbol][0], marked_at=marks[p.symbol][1]) if p.symbol in marks else p
+            for p in snapshot.positions
+        )
+        snapshot = replace(snapshot, positions=tuple(positions))
     if readings.equity is not None:
         snapshot = replace(snapshot, equity=Decimal(repr(readings.equity)))
     if readings.buying_power is not None:

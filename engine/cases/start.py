@@ -65,9 +65,10 @@ def _price(held: Held, marks: Floats, frame: Frame) -> float:
 
 def _capital(case: Case, frame: Frame, prices: dict[str, float]) -> float:
     """World capital: the share of the equity without external positions, whose size may be a fraction of it too."""
-    outside = [held for held in case.positions if held.external]
-    shares = sum(float(held.qty or 0) * prices[held.symbol] for held in outside if held.size is None)
-    fractions = sum(held.size or 0.0 for held in outside)
+    # what is not ours counts at its average price, since a case shows no marks of the broker unless it says so
+    outside = [(held, held.average_price or prices[held.symbol]) for held in case.positions if held.external]
+    shares = sum(float(held.qty or 0) * price for held, price in outside if held.size is None)
+    fractions = sum((held.size or 0.0) * price / prices[held.symbol] for held, price in outside)
     share = frame.program.settings.capital
     return share * (case.equity - shares) / (1 + share * fractions)
 

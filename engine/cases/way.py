@@ -77,6 +77,8 @@ def _decided(tick: Tick, column: int) -> _Way:
         blocked, frozen = held_back(frame, tick, target, row)
         target = np.where(blocked, 0.0, np.where(frozen, tick.load.current, target))
         way.to(float(target[column]), f"guard {guard.settings.name}")
+    if tick.load.gap_at[column] or tick.load.settling[column]:
+        way.to(float(tick.load.current[column]), Reason(int(tick.freshness.reason[column])).code)
     return way
 
 

@@ -1,22 +1,29 @@
 """The account as one world sees it this tick: broker truth laid over the world's columns. Pure.
 
 In: a broker snapshot, the book and what changed. Out: `market.Account`. A position that our own fills do not explain is
-external: never traded, and entries in its symbol are blocked (R10).
+external: never traded, and entries in its symbol are blocked (R10). So is one that our fills say is there and the broker
+does not show, until the ledger is corrected: answers about fills and about positions may lag behind each other. A position of which a part is ours is external as a
+whole: nobody here can tell whose shares an order would move.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from decimal import Decimal
+from fractions import Fraction
+from types import MappingProxyType
 
 import numpy as np
 
-from ..bars import Floats
-from ..market import Account
-from ..ports import BrokerSnapshot
+from ..bars import Bools, Floats, Ints
+from ..market import Account, Fill
+from ..ports import BrokerSnapshot, Position
 from .book import Book, Changes, working
 
 ZERO = Decimal(0)
+#: most ticks
+NO_SPLITS: Mapping[str, float] = MappingProxyType({})
 
 
 def profits(universes: Sequence[tuple[str, ...]], marks: Sequence[Floats], book: Book) -> list[float]:
@@ -35,32 +42,92 @@ def profits(universes: Sequence[tuple[str, ...]], marks: Sequence[Floats], book:
 
 
 def world_account(
-    column: Mapping[str, int], snapshot: BrokerSnapshot | None, book: Book, changes: Changes, others: float = 0.0
+    column: Mapping[str, int],
+    snapshot: BrokerSnapshot | None,
+    book: Book,
+    changes: Changes,
+    *,
+    others: float = 0.0,
+    splits: Mapping[str, float] = NO_SPLITS,
 ) -> Account:
-    """Columns over the universe (`column`: symbol -> index); `snapshot` None = positions could not be read, which is not the same as flat (R11)."""
-    width = len(column)
-    qty = np.zeros(width)
-    average = np.full(width, np.nan)
-    exact = [ZERO] * width
-    external = np.zeros(width, bool)
-    ours = dict(book.ledger)
-    for position in snapshot.positions if snapshot else ():
-        i = column.get(position.symbol)
-        if i is not None and position.qty:
-            qty[i], average[i], exact[i] = float(position.qty), float(position.average_price), position.qty
-            external[i] = ours.get(position.symbol, ZERO) != position.qty
+    """Columns over the universe (`column`: symbol -> index); `snapshot` None = positions could not be read, which is not
+    the same as flat (R11). `splits`: symbol -> shares of now for one of the tick before; `book` is corrected already."""
+    held = _held(column, snapshot.positions if snapshot else (), dict(book.ledger))
+    if snapshot:
+        for symbol, _ in book.ledger:
+            i = column.get(symbol)
+            if i is not None and not held.exact[i]:  # by our fills, and not there: no entry until it is written off
+                held.external[i] = True
+    marked = bool(held.marked_at.any())
     return Account(
         readable=snapshot is not None,
         equity=float(snapshot.equity) if snapshot else float("nan"),
         cash=float(snapshot.cash) if snapshot else float("nan"),
         buying_power=float(snapshot.buying_power) if snapshot else 0.0,
-        flows=0.0,
+        flows=float(changes.flows),
         others=others,
-        qty=qty,
-        average_price=average,
-        exact=tuple(exact),
-        external=external,
+        qty=held.qty,
+        average_price=held.average,
+        exact=tuple(held.exact),
+        external=held.external,
         working=tuple(w for w in working(book) if w.symbol in column),
-        fills=tuple(f for f in changes.fills if f.symbol in column),
+        fills=tuple(_rescaled(f, splits) for f in changes.fills if f.symbol in column),
         results=tuple(r for r in changes.results if r.symbol in column),
+        split=shares_of(column, splits),
+        broker_mark=held.mark if marked else None,
+        marked_at=held.marked_at if marked else None,
+        elsewhere=held.elsewhere,
     )
+
+
+@dataclass(slots=True)
+class _Held:
+    """The broker's positions as columns; `elsewhere` is the value of external ones in no column."""
+
+    qty: Floats
+    average: Floats
+    exact: list[Decimal]
+    external: Bools
+    mark: Floats
+    marked_at: Ints
+    elsewhere: float = 0.0
+
+
+def _held(column: Mapping[str, int], positions: Sequence[Position], ours: Mapping[str, Decimal]) -> _Held:
+    width = len(column)
+    none, nobody = np.full(width, np.nan), np.zeros(width, dtype=np.bool_)
+    held = _Held(np.zeros(width), none, [ZERO] * width, nobody, none.copy(), np.zeros(width, dtype=np.int64))
+    for position in positions:
+        i, foreign = column.get(position.symbol), ours.get(position.symbol, ZERO) != position.qty
+        if i is None:
+            held.elsewhere += _value(position) if foreign else 0.0
+        elif position.qty:
+            held.qty[i], held.average[i] = float(position.qty), float(position.average_price)
+            held.exact[i], held.external[i] = position.qty, foreign
+            if position.mark is not None:
+                held.mark[i], held.marked_at[i] = float(position.mark), position.marked_at
+    return held
+
+
+def _value(position: Position) -> float:
+    """Money that a position is worth, by the broker's mark where it has one."""
+    return float(position.qty * (position.average_price if position.mark is None else position.mark))
+
+
+def shares_of(column: Mapping[str, int], splits: Mapping[str, float]) -> Floats | None:
+    """[S] shares of now for one of before, by column; None when no symbol here was split."""
+    here = {column[symbol]: shares for symbol, shares in splits.items() if symbol in column}
+    if not here:
+        return None
+    row = np.ones(len(column))
+    row[list(here)] = list(here.values())
+    return row
+
+
+def _rescaled(fill: Fill, splits: Mapping[str, float]) -> Fill:
+    """A fill of before a split, in shares of today: it was heard at the same tick as the split."""
+    shares = splits.get(fill.symbol)
+    if shares is None:
+        return fill
+    exact = Fraction(shares).limit_denominator(1000)
+    return replace(fill, qty=fill.qty * exact.numerator / exact.denominator, price=fill.price / Decimal(repr(shares)))

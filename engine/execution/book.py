@@ -2,6 +2,9 @@
 
 In: the book as of the last tick, replies to submissions, numbered broker events. Out: the next book, fills and results
 for `decide`. The transition table is the law; an illegal transition is an error, never a guess (R17).
+
+The ledger says what of a position is ours; what the broker holds beyond it is external, so ledger + external = broker after
+every event. A closing order takes from the ledger first and never turns it around: what it closes beyond that was external.
 """
 
 from __future__ import annotations
@@ -9,12 +12,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from typing import NamedTuple
 
 from ..errors import StateError
 from ..market import Fill, OrderResult, WorkingOrder
 from ..orders import TERMINAL, Order, OrderState
 from ..ports import BrokerEvent, Reply
 
+_NOTHING = Decimal(0)
+#: kind of the event that takes the cost of a short off the cash
+BORROW = "borrow"
 _S = OrderState
 _OPEN_ENDS = {_S.PARTIALLY_FILLED, _S.FILLED, _S.CANCELED, _S.REJECTED, _S.EXPIRED}
 
@@ -51,12 +58,14 @@ class Book:
     """Orders that are not terminal, by the order they were sent, and the newest broker event applied.
 
     `ledger` pairs (symbol, signed quantity) of what our own fills add up to, without zeros, sorted; `cash` pairs (symbol,
-    money that flowed in, fees taken off) of every symbol that was ever traded, sorted."""
+    money that flowed in, fees taken off) of every symbol that was ever traded, sorted; `flows` is what was paid into the
+    account less what was taken out since the journal began."""
 
     orders: tuple[Tracked, ...] = ()
     last_seq: int = 0
     ledger: tuple[tuple[str, Decimal], ...] = ()
     cash: tuple[tuple[str, Decimal], ...] = ()
+    flows: Decimal = Decimal(0)
 
 
 #: a book before the first order
@@ -65,10 +74,35 @@ EMPTY = Book()
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What happened since the last tick, oldest first."""
+    """What happened since the last tick, oldest first; `flows` is money paid in less money taken out."""
 
     fills: tuple[Fill, ...]
     results: tuple[OrderResult, ...]
+    flows: Decimal = Decimal(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """Our quantity of a symbol changed from `before` to `after` without a fill of ours, after the event `seq`.
+
+    why     "split" (`shares` of now for one of before) or "closed_elsewhere" (`money` is what it is taken to have brought)
+    """
+
+    symbol: str
+    why: str
+    shares: float
+    before: Decimal
+    after: Decimal
+    money: Decimal
+    seq: int
+
+
+class Deal(NamedTuple):
+    """A fill of ours as the ledger sees it: the broker's event and the leg of its order; or what a short paid for a night,
+    with BORROW for a leg."""
+
+    event: BrokerEvent
+    leg: str
 
 
 def add(book: Book, orders: Iterable[Order]) -> Book:
@@ -85,7 +119,9 @@ def apply(book: Book, replies: Sequence[Reply], events: Sequence[BrokerEvent], i
     known = {tracked.order.client_order_id: tracked for tracked in book.orders}
     results: list[OrderResult] = []
     fills: list[Fill] = []
-    traded: list[BrokerEvent] = []
+    fresh = _fresh(events, book.last_seq)
+    flows = sum((event.price for event in fresh if event.kind == "flow"), _NOTHING)
+    traded = [Deal(event, BORROW) for event in fresh if event.kind == BORROW]
     for reply in replies:
         tracked = known.get(reply.client_order_id)
         if tracked is not None:
@@ -94,34 +130,58 @@ def apply(book: Book, replies: Sequence[Reply], events: Sequence[BrokerEvent], i
             if state in TRANSITIONS[tracked.state] or state is tracked.state:
                 known[reply.client_order_id] = tracked.to(state)
             results.append(_result(tracked.order, reply.state, reply.error, reply.detail))
-    last = book.last_seq
-    for event in events:
+    for event in fresh:
         tracked = known.get(event.client_order_id)
-        if event.seq <= last:
-            continue
-        last = event.seq
         if tracked is None:
             continue
         known[event.client_order_id] = after = _after(tracked, event)
         if event.kind == "fill":
             fills.append(_fill(after.order, event, event.at // interval * interval))
-            traded.append(event)
+            traded.append(Deal(event, after.order.leg))
         if after.state in TERMINAL:
             error = "business" if event.kind == "rejected" else ""
             results.append(_result(after.order, after.state, error, event.detail))
     left = tuple(tracked for tracked in known.values() if tracked.state not in TERMINAL)
-    kept = replace(book, orders=left, last_seq=last)
-    return settled(kept, traded) if traded else kept, Changes(tuple(fills), tuple(results))
+    last = fresh[-1].seq if fresh else book.last_seq
+    kept = replace(book, orders=left, last_seq=last, flows=book.flows + flows)
+    return settled(kept, traded) if traded else kept, Changes(tuple(fills), tuple(results), flows)
 
 
-def settled(book: Book, traded: Iterable[BrokerEvent]) -> Book:
-    """The book with the quantities and the money of these fills."""
+def _fresh(events: Sequence[BrokerEvent], last: int) -> list[BrokerEvent]:
+    """Events above `last` in rising order, each once."""
+    fresh = []
+    for event in events:
+        if event.seq > last:
+            fresh.append(event)
+            last = event.seq
+    return fresh
+
+
+def settled(book: Book, entries: Iterable[Deal | Correction]) -> Book:
+    """The book with the quantities and the money of these fills and corrections, in the order they happened."""
     ledger, cash = dict(book.ledger), dict(book.cash)
-    for event in traded:
-        ledger[event.symbol] = ledger.get(event.symbol, Decimal(0)) + event.qty
-        cash[event.symbol] = cash.get(event.symbol, Decimal(0)) - event.qty * event.price - event.fee
-    held = tuple(sorted((symbol, qty) for symbol, qty in ledger.items() if qty))
-    return replace(book, ledger=held, cash=tuple(sorted(cash.items())))
+    for entry in entries:
+        if isinstance(entry, Correction):
+            ledger[entry.symbol] = entry.after
+            if entry.money:
+                cash[entry.symbol] = cash.get(entry.symbol, _NOTHING) + entry.money
+            continue
+        if entry.leg == BORROW:
+            cash[entry.event.symbol] = cash.get(entry.event.symbol, _NOTHING) - entry.event.price
+            continue
+        event, held = entry.event, ledger.get(entry.event.symbol, _NOTHING)
+        qty = _ours(event.qty, held) if entry.leg == "close" else event.qty
+        ledger[event.symbol] = held + qty
+        cash[event.symbol] = cash.get(event.symbol, _NOTHING) - qty * event.price - event.fee
+    left = tuple(sorted((symbol, qty) for symbol, qty in ledger.items() if qty))
+    return replace(book, ledger=left, cash=tuple(sorted(cash.items())))
+
+
+def _ours(qty: Decimal, held: Decimal) -> Decimal:
+    """How much of a closing fill takes from what is ours: never more than there is."""
+    if qty * held >= 0:
+        return _NOTHING
+    return qty if abs(qty) <= abs(held) else -held
 
 
 def working(book: Book) -> tuple[WorkingOrder, ...]:

@@ -10,11 +10,18 @@ import numpy as np
 
 from ..frame import Frame, allowed_on, day_number, places
 from ..reasons import Reason
-from ..tick import Allowlist, Tick, any_strategy, changed, no_reasons, put, some
+from ..tick import Allowlist, Tick, any_strategy, no_reasons, put, some
 
 
 def run(frame: Frame, tick: Tick) -> Tick:
     """Fill in `tick.allowlist`."""
+    chain, day = tick.chain.chain, tick.market.session.day if frame.dated else None
+    known = frame.recent.get("allowlist", chain, day)
+    tick.allowlist = known or frame.recent.put(_allowed(frame, tick), "allowlist", chain, day)
+    return tick
+
+
+def _allowed(frame: Frame, tick: Tick) -> Allowlist:
     allowed = allowed_on(frame, day_number(tick.market.session.day))
     chain, own = tick.chain.chain, frame.overridden
     named = frame.uses.take(chain, axis=1) if own is None else own.uses.take(places(frame, chain), axis=1)
@@ -28,4 +35,4 @@ def run(frame: Frame, tick: Tick) -> Tick:
     put(reason, ~before, Reason.CHAIN_EMPTY)
     enabled = any_strategy(allowed & frame.used) if frame.dated else frame.enabled
     hit_rate = hits / total if total else 0.0
-    return changed(tick, allowlist=Allowlist(candidates, disabled, enabled, hit_rate, reason))
+    return Allowlist(candidates, disabled, enabled, hit_rate, reason)

@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..bars import Bools
+from ..bars import Bools, Floats
 from ..frame import Frame, places
 from ..reasons import Reason
 from ..state import Small
-from ..tick import Chain, Tick, changed, first_row, no_reasons, put, some
+from ..tick import Chain, Tick, first_row, no_reasons, put, some
 
 UNKNOWN = 1
 HOLDS = 2
@@ -23,17 +23,25 @@ HOLDS = 2
 
 def run(frame: Frame, tick: Tick) -> Tick:
     """Fill in `tick.chain`."""
-    current = tick.before.chain
-    chain, certain = _choose(frame, tick) if tick.market.decision else (current, tick.regime.known)
-    reason = no_reasons(frame)
-    if chain is not current:
+    current, known = tick.before.chain, tick.regime.known
+    chain, certain = _choose(frame, tick) if tick.market.decision else (current, known)
+    reason = frame.silent
+    if chain is not current or certain is not known:
+        reason = no_reasons(frame)
         put(reason, (chain != current) & (current >= 0), Reason.CHAIN_CHANGED)
-    if certain is not tick.regime.known:
-        put(reason, ~certain & tick.regime.known, Reason.CHAIN_UNKNOWN)
-    # index -1 (before the first decision) reads the exposure of the last chain and enters nothing
+        put(reason, ~certain & known, Reason.CHAIN_UNKNOWN)
+    exposure, chosen = frame.recent.get("exposure", chain) or frame.recent.put(_given(frame, chain), "exposure", chain)
+    tick.chain = Chain(chain, exposure, certain if chosen is None else certain & chosen, reason)
+    return tick
+
+
+def _given(frame: Frame, chain: Small) -> tuple[Floats, Bools | None]:
+    """(exposure, which symbols are in a chain at all or None for all of them). Index -1, before the first decision, reads the
+    exposure of the last chain and enters nothing."""
     own = frame.overridden
     exposure = frame.exposure.take(chain) if own is None else own.exposure.take(places(frame, chain))
-    return changed(tick, chain=Chain(chain, exposure, certain & (chain >= 0), reason))
+    chosen = chain >= 0
+    return exposure, None if np.count_nonzero(chosen) == frame.symbols else chosen
 
 
 def _choose(frame: Frame, tick: Tick) -> tuple[Small, Bools]:
@@ -52,4 +60,5 @@ def _choose(frame: Frame, tick: Tick) -> tuple[Small, Bools]:
     if np.count_nonzero(known) < frame.symbols:
         kept = np.where((current < 0) | tick.regime.neutral, np.int16(last), current)
         first = np.where(known, first, kept)
-    return first, certain
+    # the same array again where nothing changed: what follows from it is known then
+    return (current if np.array_equal(first, current) else first), certain

@@ -23,14 +23,15 @@ from ..bars import Codes, Floats, Ints
 from ..frame import EPS, Frame
 from ..market import Sides
 from ..reasons import Reason
-from ..tick import Churn, Tick, changed, no_reasons, put, some
+from ..tick import Churn, Tick, no_reasons, put, some
 
 
 def run(frame: Frame, tick: Tick) -> Tick:
     """Fill in `tick.churn`."""
     wished = tick.target.target
     if not tick.market.decision:
-        return changed(tick, churn=Churn(wished, no_reasons(frame)))
+        tick.churn = Churn(wished, no_reasons(frame))
+        return tick
     load = tick.load
     clock = SideClock(load.side, load.side_opened_at, load.last_side, load.last_opened_at)
     target, reason = guard(frame, wished, load.current, clock, tick.now)
@@ -38,7 +39,8 @@ def run(frame: Frame, tick: Tick) -> Tick:
     if some(protective):
         target = np.where(protective, wished, target)
         put(reason, protective, 0)
-    return changed(tick, churn=Churn(target, reason))
+    tick.churn = Churn(target, reason)
+    return tick
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,19 +1,24 @@
-"""2. freshness: may this symbol be traded at all, by its calendar and the age of its bars (R20, R30, R34).
+"""2. freshness: may this symbol be traded at all, by its calendar, the age of its bars and its price (R20, R28, R30, R34).
 
-In: `behind_15m`, `behind_60m`, regular hours. Out: `Freshness`. One of missing, stale, outside_rth, active per symbol.
-stale and missing: no entries, exits stay possible. outside_rth: observe only.
+In: `behind_15m`, `behind_60m`, regular hours, the gaps of `load`. Out: `Freshness`. One of missing, stale, paused,
+outside_rth, active per symbol. stale and missing: no entries, exits stay possible. paused (a gap, or a split that formulas
+still see): no entries, and `target` holds what is held. outside_rth: observe only.
 
-Where the specification is silent: outside_rth comes first when several hold, because it forbids the most. A symbol with
-15m but no 60m bar yet is not missing; its 60m values are, and they block what reads them.
+A stale symbol has one of two reasons (R24): while others have newer bars, bars do arrive and nobody traded this one; when
+none is newer, there is no data. Bars in which nobody traded are no bars here (`bars.traded`, R26).
+
+Where the specification is silent: outside_rth comes first when several hold, because it forbids the most, then the gap. A
+symbol with 15m but no 60m bar yet is not missing; its 60m values are, and they block what reads them.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
+from ..bars import Bools, Ints
 from ..frame import Frame
 from ..reasons import Reason
-from ..tick import Freshness, Tick, changed, no_reasons, put, some
+from ..tick import Freshness, Tick, no_reasons, put, some
 
 
 def run(frame: Frame, tick: Tick) -> Tick:
@@ -23,15 +28,29 @@ def run(frame: Frame, tick: Tick) -> Tick:
     stale = market.behind_15m > limits.stale_15m_bars
     stale |= market.behind_60m > limits.stale_60m_bars
     if some(stale):
-        put(reason, stale, Reason.STALE)
+        arriving = some(~stale & (market.behind_15m >= 0))
+        put(reason, stale, Reason.NO_TRADE if arriving else Reason.STALE)
     missing = np.isnan(market.mark)
     missing |= market.behind_15m < 0
     if some(missing):
         put(reason, missing, Reason.MISSING)
+    if some(tick.load.settling):
+        put(reason, tick.load.settling != 0, Reason.SETTLING)
+    if some(tick.load.gap_at):
+        put(reason, tick.load.gap_at != 0, Reason.GAP)
     session = market.session
     outside = not (market.regular_hours and session.open_at <= tick.now < session.close_at)
+    stale_at = tick.before.stale_at if outside else _since(tick, stale)
     if outside:
         reason[:] = Reason.OUTSIDE_RTH
     active = reason == 0
     share = frame.symbols if outside else 0
-    return changed(tick, freshness=Freshness(active, outside, share * 2 > frame.symbols, reason))
+    tick.freshness = Freshness(active, outside, share * 2 > frame.symbols, stale_at, reason)
+    return tick
+
+
+def _since(tick: Tick, stale: Bools) -> Ints:
+    before = tick.before.stale_at
+    if not some(stale) and not some(before):
+        return before
+    return np.where(stale, np.where(before != 0, before, tick.now), 0)

@@ -1,14 +1,17 @@
 """1. load: the account as columns, after the fills since the last tick.
 
 In: account, mark, the state before. Out: `Load`. Who owns a position, since when and at which levels is settled here,
-from fills and the broker's own quantity, before anything is decided (R06, R12).
+from fills and the broker's own quantity, before anything is decided (R06, R12). So is which price counts (`prices`): after a
+split everything that is remembered is put into shares of today first, `tick.before` too, so that no later stage knows of it.
 
 Where the specification is silent:
 - A fill is "from flat" by the broker's exact quantity minus the fills of this tick, so that neither float sums nor
   the 0.3 % band can move a side's clock. When positions could not be read, the last known quantity stands in.
 - Stop and take are remembered as they were when the entry was decided, not when its fill was seen, so that a fill seen
   one bar later (paper) and one seconds later (live) give the same levels.
-- A position that became flat without a fill of ours (closed by hand) loses its owner like any flat one.
+- A position that became flat without a fill of ours (closed by hand) loses its owner like any flat one. One that became
+  external by a manual trade keeps its owner, clocks and levels until it is flat: it is ours again when the trade is undone.
+- External positions count at the broker's mark, or at their average price; those in no column of this world as well.
 - A reading of equity that is NaN, not positive, or more than 20 % away from the last believed one (after flows) is not
   believed until a second reading within 5 % of it; until then the old one sizes and entries wait (R45).
 """
@@ -26,9 +29,10 @@ import numpy as np
 from ..bars import Bools, Codes, Floats, Ints
 from ..frame import Frame, hash_of
 from ..market import Account, Fill, Sides
+from ..prices import judged, rescaled, settling
 from ..reasons import Reason
 from ..state import GONE, NOBODY, DecideState, Hashes, Small
-from ..tick import CLOSE_LEG, OPEN_LEG, Load, Tick, changed, no_reasons, put, some
+from ..tick import CLOSE_LEG, OPEN_LEG, Load, Tick, no_reasons, put, some
 
 JUMP = 0.20
 AGREE = 0.05
@@ -37,52 +41,64 @@ PENNY = 0.01
 
 def run(frame: Frame, tick: Tick) -> Tick:
     """Fill in `tick.load`."""
-    account, before = tick.account, tick.before
+    account = tick.account
+    if account.split is not None:
+        tick.before = rescaled(tick.before, account.split)
+    before, external = tick.before, account.external
+    prices = judged(before, tick.market.mark, tick.now, frame.program.settings.freshness.max_gap)
     qty = account.qty if account.readable else before.qty
-    external = account.external
-    mark = _marks(tick, qty)
+    mark = _marks(account, prices.mark, qty)
     equity, suspect, trusted = believe(before, account)
-    capital = _capital(frame, qty, mark, external, equity)
+    capital = _capital(frame, account, equity)
     position = _flattened(_filled(frame, tick, _Position.of(before)), qty, external)
-    held = (qty != 0) & ~external
     working, working_qty, working_since = _working(frame, account)
-    current = qty * mark / capital
+    tick.load = Load(
+        equity=equity,
+        suspect=suspect,
+        capital=capital,
+        trusted=trusted,
+        solvent=capital > PENNY,
+        mark=mark,
+        current=qty * mark / capital,
+        resting=_resting(working, working_qty * mark / capital) if account.working else np.zeros(frame.symbols),
+        held=(qty != 0) & ~external,
+        external=external,
+        working=working,
+        working_qty=working_qty,
+        working_since=working_since,
+        owner=position.owner,
+        generation=position.generation,
+        side=position.side,
+        side_opened_at=position.side_opened_at,
+        last_side=position.last_side,
+        last_opened_at=position.last_opened_at,
+        stop_distance=position.stop_distance,
+        take_distance=position.take_distance,
+        stopping=position.stopping,
+        believed=prices.believed,
+        mark_scale=prices.scale,
+        gap_at=prices.gap_at,
+        settling=settling(before, tick.market, account.split, frame.program.warmup),
+        average=account.average_price if account.readable else before.average,
+        reason=_reasons(frame, account, prices.mark, qty),
+    )
+    return tick
+
+
+def _reasons(frame: Frame, account: Account, mark: Floats, qty: Floats) -> Codes:
     reason = no_reasons(frame)
-    put(reason, external, Reason.EXTERNAL)
-    if mark is not tick.market.mark:
-        put(reason, np.isnan(tick.market.mark) & (qty != 0), Reason.NO_MARK)
+    put(reason, account.external, Reason.EXTERNAL)
+    unseen = np.isnan(mark)
+    if some(unseen):
+        known = np.isfinite(account.broker_mark) if account.broker_mark is not None else np.zeros_like(unseen)
+        put(reason, unseen & (qty != 0) & ~known, Reason.NO_MARK)
+    if account.split is not None:
+        put(reason, account.split != 1.0, Reason.SPLIT)
     if account.fills:
         reason[[frame.index[fill.symbol] for fill in account.fills]] = int(Reason.FILLED)
     if not account.readable:
         reason[:] = Reason.UNREADABLE
-    return changed(
-        tick,
-        load=Load(
-            equity=equity,
-            suspect=suspect,
-            capital=capital,
-            trusted=trusted,
-            solvent=capital > PENNY,
-            mark=mark,
-            current=current,
-            resting=_resting(working, working_qty * mark / capital) if account.working else np.zeros(frame.symbols),
-            held=held,
-            external=external,
-            working=working,
-            working_qty=working_qty,
-            working_since=working_since,
-            owner=position.owner,
-            generation=position.generation,
-            side=position.side,
-            side_opened_at=position.side_opened_at,
-            last_side=position.last_side,
-            last_opened_at=position.last_opened_at,
-            stop_distance=position.stop_distance,
-            take_distance=position.take_distance,
-            stopping=position.stopping,
-            reason=reason,
-        ),
-    )
+    return reason
 
 
 def believe(before: DecideState, account: Account) -> tuple[float, float, bool]:
@@ -90,9 +106,9 @@ def believe(before: DecideState, account: Account) -> tuple[float, float, bool]:
 
     0 and less are believed at the second reading (the loss limits then act on them); NaN never is."""
     last, suspect, reading = float(before.equity), float(before.suspect), float(account.equity)
-    if not math.isfinite(reading) or not account.readable:
-        return last, suspect, False
     expected = last + account.flows
+    if not math.isfinite(reading) or not account.readable:
+        return expected, suspect, False
     if math.isnan(last):
         plausible = reading > 0
     else:
@@ -103,15 +119,19 @@ def believe(before: DecideState, account: Account) -> tuple[float, float, bool]:
     return expected, reading, False
 
 
-def _marks(tick: Tick, qty: Floats) -> Floats:
-    """Mark per symbol, the market's own row when complete; the average price where a position has no mark, 0 where
-    nothing is known or needed."""
-    mark = tick.market.mark
+def _marks(account: Account, mark: Floats, qty: Floats) -> Floats:
+    """Price per symbol, the same row when it is complete; where a position has no bar yet the broker's mark or, without
+    one, its average price, 0 where nothing is known or needed."""
     missing = np.isnan(mark)
     if not some(missing):
         return mark
-    average = np.nan_to_num(tick.account.average_price)
-    return np.where(missing, np.where(qty != 0, average, 0.0), mark)
+    return np.where(missing, np.where(qty != 0, np.nan_to_num(_worth(account)), 0.0), mark)
+
+
+def _worth(account: Account) -> Floats:
+    """What one share of each position is worth to the account, NaN where nothing is held."""
+    marks, average = account.broker_mark, account.average_price
+    return average if marks is None else np.where(np.isfinite(marks), marks, average)
 
 
 def _resting(working: Codes, fraction: Floats) -> Floats:
@@ -119,10 +139,12 @@ def _resting(working: Codes, fraction: Floats) -> Floats:
     return np.nan_to_num(np.where(working == OPEN_LEG, fraction, 0.0))
 
 
-def _capital(frame: Frame, qty: Floats, mark: Floats, external: Bools, equity: float) -> float:
-    """World capital: share x equity without external positions. Never below PENNY, so that fractions stay finite when
-    nothing is left; `Load.solvent` is False then, and only exits of whole positions are sized."""
-    outside = float((qty * mark)[external].sum()) if some(external) else 0.0
+def _capital(frame: Frame, account: Account, equity: float) -> float:
+    """World capital: share x equity without the external positions of the account. Never below PENNY, so that fractions stay
+    finite when nothing is left; `Load.solvent` is False then, and only exits of whole positions are sized."""
+    outside = account.elsewhere
+    if some(account.external):
+        outside += float((account.qty * _worth(account))[account.external].sum())
     capital = frame.program.settings.capital * (equity - outside)
     return capital if math.isfinite(capital) and capital > PENNY else PENNY
 
@@ -220,10 +242,11 @@ def _now(rows: Floats, owner: int, column: int) -> float:
 
 
 def _flattened(position: _Position, qty: Floats, external: Bools) -> _Position:
-    """What the broker says is flat is flat; a position of ours without a remembered side takes the broker's."""
+    """What the broker says is flat is flat; a position of ours without a remembered side takes the broker's. What became
+    external stays as it is remembered."""
     side = np.sign(qty).astype(np.int8)
     if some(external):
-        side[external] = 0
+        side = np.where(external, position.side, side)
     flat = side == 0
     if not some((side != position.side) | (flat & (position.owner != NOBODY))):
         return position

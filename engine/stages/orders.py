@@ -8,7 +8,8 @@ Entries need: regular hours, a readable account, an open gate, `open_delay` and 
 allowed symbol, no working order. Protective exits (stop, take, owner's signal 0, unwind_only, trim above tolerance) need
 regular hours, a readable account and the broker's quantity, nothing else: a working exit of ours with enough quantity
 and younger than `cancel_after` ticks is left alone, any other working order is cancelled, and the exit follows on the
-next tick, once the cancel is confirmed. When killed, only protective exits are sent.
+next tick, once the cancel is confirmed. When halted (killed, or declared), only protective exits are sent; a kill with
+`on_kill: flatten` makes a protective exit of every position of ours, each sent once nothing works in its symbol (R43).
 
 Where the specification is silent:
 - A reduction frees room under a cap only when it was filled, so a rotation takes two decision ticks.
@@ -16,7 +17,10 @@ Where the specification is silent:
 - Trims look at our own positions; external ones take room but nobody of ours is sold for them.
 - Closing orders that are not protective are cancelled at the same age as entries. The tick of a kill cancels everything,
   exits included; later ticks cancel opening orders only.
+- Halted, an excess over a cap is trimmed to the cap, whatever smaller target was wished: that would be no protective exit.
+- Declared `trading: reducing` or `halted` cancels open entries at once; closing orders that are on their way reduce and stay.
 - A pending second leg passes all entry gates and the caps again on the tick it is sent.
+- A fresh quote beyond the collar refuses entries and ordinary closing orders after everything else; exits carry a note.
 - Outside regular hours working orders are cancelled (nothing rests over a close); nothing is sent.
 """
 
@@ -28,16 +32,18 @@ import numpy as np
 
 from ..bars import Bools, Codes, Floats
 from ..caps import clipped, trimmed
+from ..collar import off_collar
 from ..frame import EPS, Frame, places
 from ..killswitch import judge
 from ..reasons import Reason
 from ..state import NOBODY, Small
-from ..tick import CLOSE_LEG, NO_LEG, OPEN_LEG, Orders, Tick, changed, no_reasons, put, some
+from ..tick import CLOSE_LEG, NO_LEG, OPEN_LEG, Orders, Tick, no_reasons, put, some
+from ..trading import TradingState
 
 
 def run(frame: Frame, tick: Tick) -> Tick:
     """Fill in `tick.gate` and `tick.orders`."""
-    tick = changed(tick, gate=judge(frame, tick))
+    tick.gate = judge(frame, tick)
     reason = no_reasons(frame)
     entering, why = _entry_gates(frame, tick)
     target, strategy, second = _wished(frame, tick, entering)
@@ -47,13 +53,12 @@ def run(frame: Frame, tick: Tick) -> Tick:
     if some(why):
         np.copyto(reason, why, where=(leg == OPEN_LEG) & ~entering & (why != 0))
     leg = _filtered(frame, tick, leg, _Wish(target, protective, entering, second), reason)
+    leg, note = _collared(frame, tick, leg, protective, reason)
     cancel, leg = _cancels(frame, tick, leg, delta, protective, reason)
-    return changed(
-        tick,
-        orders=_orders(
-            frame, tick, _Plan(target, leg, delta, cancel, strategy, trim, second, protective, turning, reason)
-        ),
+    tick.orders = _orders(
+        frame, tick, _Plan(target, leg, delta, cancel, strategy, trim, second, protective, turning, reason, note)
     )
+    return tick
 
 
 def _entry_gates(frame: Frame, tick: Tick) -> tuple[Bools, Codes]:
@@ -83,12 +88,17 @@ def _entry_gates(frame: Frame, tick: Tick) -> tuple[Bools, Codes]:
 
 def _wished(frame: Frame, tick: Tick, entering: Bools) -> tuple[Floats, Small, Bools]:
     """(target, strategy of an opening leg, second legs). Without a new bar: the policy's target, plus second legs."""
-    target = tick.policy.target
+    target = np.where(tick.load.held, 0.0, tick.policy.target) if _flattens(frame, tick) else tick.policy.target
     if tick.market.decision:
         return target, tick.select.selected, np.zeros(frame.symbols, dtype=np.bool_)
     before, load = tick.before, tick.load
     second = (before.pending != 0) & (tick.account.qty == 0) & (load.working == NO_LEG) & ~load.external & entering
     return np.where(second, before.pending, target), before.pending_strategy, second
+
+
+def _flattens(frame: Frame, tick: Tick) -> bool:
+    """Whether everything of ours is to be closed; external positions are nobody's business here."""
+    return bool(tick.gate.kill) and frame.program.settings.risk.on_kill == "flatten"
 
 
 def _capped(frame: Frame, tick: Tick, target: Floats, reason: Codes) -> tuple[Floats, Bools, Bools]:
@@ -100,11 +110,16 @@ def _capped(frame: Frame, tick: Tick, target: Floats, reason: Codes) -> tuple[Fl
         if "min_target" in frame.churn:
             crumb = (after != target) & ~load.held & (np.abs(after) < guard.min_target - EPS)
             after = np.where(crumb, 0.0, after)
-    protective = tick.policy.protective
+    protective = tick.policy.protective | load.held if _flattens(frame, tick) else tick.policy.protective
     most = trimmed(frame, load.current, load.held)
     if most is None or not load.solvent:
         return after, protective, np.zeros(frame.symbols, dtype=np.bool_)
-    trim = load.held & (np.abs(load.current) > most + EPS) & (np.abs(after) > most + EPS) & (after * load.current > 0)
+    trim = load.held & (np.abs(load.current) > most + EPS)
+    trim &= load.gap_at == 0  # a price that nobody believes trims nothing
+    if tick.gate.trading == TradingState.HALTED:  # a wish for less than the cap is no protective exit, the excess is
+        trim &= ~protective
+    else:
+        trim &= (np.abs(after) > most + EPS) & (after * load.current > 0)
     if some(trim):
         after = np.where(trim, np.sign(load.current) * most, after)
         protective = protective | trim
@@ -115,7 +130,8 @@ def _capped(frame: Frame, tick: Tick, target: Floats, reason: Codes) -> tuple[Fl
 def _legs(tick: Tick, target: Floats, turning: Bools) -> tuple[Codes, Floats]:
     """(leg, signed fraction) that leads from the current fraction to the target, stopping at zero where it is turning to
     the other side."""
-    current, held, external = tick.load.current, tick.load.held, tick.load.external
+    current, held = tick.load.current, _closable(tick)
+    external = tick.load.external & ~held
     goal = np.where(turning, 0.0, target) if some(turning) else target
     delta = goal - current
     if some(external):
@@ -124,6 +140,12 @@ def _legs(tick: Tick, target: Floats, turning: Bools) -> tuple[Codes, Floats]:
     # a position without any price has fraction 0 and can still be closed
     leg *= (delta != 0) | (held & (goal == 0))
     return leg, delta
+
+
+def _closable(tick: Tick) -> Bools:
+    """[S] positions that may be closed: ours, and external ones that the text says to unwind."""
+    external = tick.load.external
+    return tick.load.held | (external & tick.policy.protective) if some(external) else tick.load.held
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -147,11 +169,23 @@ def _filtered(frame: Frame, tick: Tick, leg: Codes, wish: _Wish, reason: Codes) 
     usual = ~tiny if tick.market.decision else wish.second & ~tiny
     usual &= load.solvent
     sent = (leg == OPEN_LEG) & wish.entering & usual
-    willing = wish.protective if tick.gate.kill else wish.protective | usual
-    sent |= (leg == CLOSE_LEG) & load.held & willing
+    willing = wish.protective if tick.gate.trading == TradingState.HALTED else wish.protective | usual
+    sent |= (leg == CLOSE_LEG) & _closable(tick) & willing
     put(reason, tiny & ~wish.protective & (reason == 0), Reason.MIN_DELTA)
     left: Codes = leg * sent
     return left
+
+
+def _collared(frame: Frame, tick: Tick, leg: Codes, protective: Bools, reason: Codes) -> tuple[Codes, Codes]:
+    """(legs that are left, notes) where fresh quotes contradict the marks: protective exits are sent, with a note."""
+    note, far = no_reasons(frame), off_collar(frame, tick)
+    if far is None or not some(far & (leg != NO_LEG)):
+        return leg, note
+    put(note, far & protective & (leg == CLOSE_LEG), Reason.OFF_COLLAR)
+    refused = far & (leg != NO_LEG) & (note == 0)
+    put(reason, refused, Reason.DENIED_COLLAR)
+    left: Codes = leg * ~refused
+    return left, note
 
 
 def _cancels(
@@ -170,6 +204,8 @@ def _cancels(
     put(cancel, exits & ~enough, Reason.CANCEL_EXIT)
     if tick.gate.kill:
         put(cancel, working if tick.gate.fired else working & (load.working == OPEN_LEG), Reason.CANCEL_KILL)
+    elif frame.program.settings.risk.trading != "active":
+        put(cancel, working & (load.working == OPEN_LEG), Reason.CANCEL_TRADING)
     if tick.freshness.outside:
         put(cancel, working, Reason.CANCEL_CLOSED)
     if not tick.account.readable:
@@ -190,6 +226,7 @@ class _Plan:
     protective: Bools
     turning: Bools
     reason: Codes
+    note: Codes
 
 
 def _orders(frame: Frame, tick: Tick, plan: _Plan) -> Orders:
@@ -217,6 +254,7 @@ def _orders(frame: Frame, tick: Tick, plan: _Plan) -> Orders:
         entry_strategy=entry_strategy,
         entry_stop=entry_stop,
         entry_take=entry_take,
+        note=plan.note * (plan.leg != NO_LEG),
         reason=plan.reason,
     )
 
@@ -225,7 +263,7 @@ def _pending(frame: Frame, tick: Tick, plan: _Plan, opens: Bools) -> tuple[Float
     """(fraction to enter once flat, its strategy). A reversal is remembered even while its first leg waits for a working
     order; a new decision replaces it."""
     if tick.market.decision:
-        if tick.gate.kill or not some(plan.turning):
+        if tick.gate.trading == TradingState.HALTED or not some(plan.turning):
             return np.zeros(frame.symbols), np.full(frame.symbols, NOBODY, dtype=np.int16)
         pending = np.where(plan.turning, plan.target, 0.0)
         return pending, np.where(plan.turning, tick.select.selected, np.int16(NOBODY))
@@ -258,8 +296,10 @@ def _explain(tick: Tick, plan: _Plan, crossing: Bools, closing: Bools) -> None:
     exits = closes & plan.protective & ~plan.trim
     if not some(exits):
         return
+    put(reason, exits & ~tick.policy.protective, Reason.FLATTEN)  # nothing else asks for these exits
     put(reason, exits & (tick.policy.reason == Reason.UNWIND), Reason.UNWIND)
     leaving = exits & tick.signals.owner_known & (tick.signals.owner_target == 0)
     put(reason, leaving, Reason.OWNER_EXIT)
     stops = exits & (tick.target.stopping != 0)
     np.copyto(reason, tick.target.stopping, where=stops)
+    put(reason, exits & load.external, Reason.UNWIND_EXTERNAL)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ..bars import Codes
 from ..frame import Frame
 from ..state import FIELDS, DecideState
-from ..tick import Gate, Persist, Tick, changed, no_reasons, some
+from ..tick import Gate, Persist, Tick, no_reasons, some
 
 #: later ones win
 _ORDER = (
@@ -36,7 +36,8 @@ _ORDER = (
 
 def run(frame: Frame, tick: Tick) -> Tick:
     """Fill in `tick.persist` and `tick.after`."""
-    return changed(tick, persist=Persist(_decisive(frame, tick)), after=_next(tick))
+    tick.persist, tick.after = Persist(_decisive(frame, tick)), _next(tick)
+    return tick
 
 
 def _decisive(frame: Frame, tick: Tick) -> Codes:
@@ -57,7 +58,7 @@ _REMEMBERED = tuple(
 
 
 def _next(tick: Tick) -> DecideState:
-    load, gate, orders = tick.load, tick.gate, tick.orders
+    load, gate, orders, before = tick.load, tick.gate, tick.orders, tick.before
     readable = tick.account.readable
     return DecideState(
         chain=tick.chain.chain,
@@ -87,13 +88,31 @@ def _next(tick: Tick) -> DecideState:
         now=_one(tick.now, "i8"),
         equity=_one(load.equity, "f8"),
         suspect=_one(load.suspect, "f8"),
+        mark=load.believed,
+        mark_scale=load.mark_scale,
+        gap_at=load.gap_at,
+        settling=load.settling,
+        average=load.average,
+        stale_at=tick.freshness.stale_at,
         ring_at=gate.ring_at,
         ring_orders=gate.ring_orders,
         ring_failures=gate.ring_failures,
         failed_ids=gate.failed_ids,
-        **{name: _one(getattr(gate, name), dtype) for name, dtype in _REMEMBERED},
+        shadow_compared=_more(before.shadow_compared, tick.regime.compared),
+        shadow_differing=_more(before.shadow_differing, tick.regime.differing),
+        shadow_fallbacks=_more(before.shadow_fallbacks, tick.regime.fallbacks),
+        **{name: _kept(getattr(before, name), getattr(gate, name), dtype) for name, dtype in _REMEMBERED},
     )
 
 
 def _one(value: float, dtype: str) -> NDArray[Any]:
     return np.array(value, dtype=dtype)
+
+
+def _kept(former: NDArray[Any], value: float, dtype: str) -> NDArray[Any]:
+    """The former array when it says the same: most single numbers change once a day."""
+    return former if former.item() == value else _one(value, dtype)
+
+
+def _more(former: NDArray[Any], count: int) -> NDArray[Any]:
+    return former + np.int64(count) if count else former

@@ -1,7 +1,8 @@
-"""3. regime: are the probabilities known, and for how long have they not been (R29, R51).
+"""3. regime: are the probabilities known, for how long have they not been, and what a shadow says beside them (R29, R51).
 
-In: `p` [4, S]. Out: `Regime`. Missing stays missing: it is never replaced by a third or a half. The chain is kept and
-entries are blocked; after `neutral_after` decision ticks the symbol is neutral: the last chain, still without entries.
+In: `p` [4, S], `shadow` [5, S] or none. Out: `Regime`. Missing stays missing: it is never replaced by a third or a half. The chain
+is kept and entries are blocked; after `neutral_after` decision ticks the symbol is neutral: the last chain, still without
+entries. The shadow is compared and counted on decision ticks, once for each closed bar; nothing reads it.
 """
 
 from __future__ import annotations
@@ -10,19 +11,34 @@ import numpy as np
 
 from ..frame import Frame
 from ..reasons import Reason
-from ..tick import Regime, Tick, changed, no_reasons, put
+from ..shadow import Counts, beside, counted
+from ..tick import Regime, Tick, no_reasons, put, some
 
 
 def run(frame: Frame, tick: Tick) -> Tick:
     """Fill in `tick.regime`."""
     before = tick.before.regime_missing
     known = np.isfinite(np.add.reduce(tick.market.p, axis=0))
-    reason = no_reasons(frame)
+    reason, neutral, missing = frame.silent, frame.nowhere, before
     if np.count_nonzero(known) == frame.symbols:
-        missing = np.zeros(frame.symbols, dtype=np.int32) if tick.market.decision else before
-        return changed(tick, regime=Regime(known, missing, np.zeros(frame.symbols, dtype=np.bool_), reason))
-    missing = np.where(known, 0, before + 1).astype(np.int32) if tick.market.decision else before
-    neutral = ~known & (missing >= frame.program.settings.regime.neutral_after)
-    put(reason, ~known, Reason.REGIME_MISSING)
-    put(reason, neutral, Reason.REGIME_NEUTRAL)
-    return changed(tick, regime=Regime(known, missing, neutral, reason))
+        if tick.market.decision and some(before):
+            missing = np.zeros(frame.symbols, dtype=np.int32)
+    else:
+        reason = no_reasons(frame)
+        missing = np.where(known, 0, before + 1).astype(np.int32) if tick.market.decision else before
+        neutral = ~known & (missing >= frame.program.settings.regime.neutral_after)
+        put(reason, ~known, Reason.REGIME_MISSING)
+        put(reason, neutral, Reason.REGIME_NEUTRAL)
+    codes = beside(tick.market.p, tick.market.shadow)
+    counts = counted(codes) if tick.market.decision else Counts()
+    tick.regime = Regime(
+        known=known,
+        missing=missing,
+        neutral=neutral,
+        shadow=codes,
+        compared=counts.compared,
+        differing=counts.differing,
+        fallbacks=counts.fallbacks,
+        reason=reason,
+    )
+    return tick

@@ -12,14 +12,15 @@ import numpy as np
 from ..frame import Frame
 from ..orders import OrderState
 from ..reasons import Reason
-from ..tick import Risk, Tick, changed, no_reasons, put, some
+from ..tick import Risk, Tick, no_reasons, put, some
 
 ALERT_AFTER = 3
 
 
 def run(frame: Frame, tick: Tick) -> Tick:
     """Fill in `tick.risk`."""
-    until, refused = tick.before.reject_until, np.where(tick.load.held, tick.before.exit_rejects, np.int16(0))
+    held = tick.load.held | tick.load.external
+    until, refused = tick.before.reject_until, np.where(held, tick.before.exit_rejects, np.int16(0))
     if tick.account.results:
         until, refused = until.copy(), refused.copy()
         wait = frame.program.settings.orders.reject_cooldown * frame.interval
@@ -30,9 +31,10 @@ def run(frame: Frame, tick: Tick) -> Tick:
                 refused[column] = min(int(refused[column]) + 1, 30_000) if rejected else 0
             elif result.error == "business":
                 until[column] = tick.now + wait
-    alert = tick.load.held & (refused >= ALERT_AFTER)
+    alert = held & (refused >= ALERT_AFTER)
     reason = no_reasons(frame)
     put(reason, tick.now < until, Reason.REJECT_COOLDOWN)
     if some(alert):
         put(reason, alert, Reason.EXIT_FAILING)
-    return changed(tick, risk=Risk(until, refused, alert, reason))
+    tick.risk = Risk(until, refused, alert, reason)
+    return tick

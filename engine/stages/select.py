@@ -34,7 +34,7 @@ from ..frame import EPS, Frame, places
 from ..masks import either
 from ..reasons import Reason
 from ..state import MIX, NOBODY, Small
-from ..tick import NO_LEG, Select, Tick, any_strategy, changed, first_row, no_reasons, put, some
+from ..tick import NO_LEG, Select, Tick, any_strategy, first_row, no_reasons, put, some
 
 _NOTHING = np.empty((0, 0))
 _LOWEST = np.float64(-np.inf)
@@ -43,10 +43,13 @@ _LOWEST = np.float64(-np.inf)
 def run(frame: Frame, tick: Tick) -> Tick:
     """Fill in `tick.select`."""
     if not tick.market.decision:
-        return changed(tick, select=_kept(frame, tick))
-    score = scores(frame, tick.market, tick.signals.signal)
+        tick.select = _kept(frame, tick)
+        return tick
+    ahead = tick.market.score if tick.signals.signal is tick.market.signal else None
+    score = scores(frame, tick.market, tick.signals.signal) if ahead is None else ahead
     weighted = frame.program.settings.select.method == "weighted"
-    return changed(tick, select=_weighted(frame, tick, score) if weighted else _single_best(frame, tick, score))
+    tick.select = _weighted(frame, tick, score) if weighted else _single_best(frame, tick, score)
+    return tick
 
 
 def _kept(frame: Frame, tick: Tick) -> Select:
@@ -59,8 +62,8 @@ def _kept(frame: Frame, tick: Tick) -> Select:
         switched_at=tick.before.switched_at,
         rank=np.zeros(width),
         raw=np.full(width, np.nan),
-        exit_only=np.zeros(width, dtype=np.bool_),
-        reason=no_reasons(frame),
+        exit_only=frame.nowhere,
+        reason=frame.silent,
     )
 
 
@@ -79,10 +82,10 @@ def _single_best(frame: Frame, tick: Tick, score: Floats) -> Select:
     chosen = choice.selected >= 0
     raw = np.where(chosen, signals.target.take(at, mode="clip"), 0.0)
     foreign = load.held & (load.owner != choice.selected)
-    exit_only = choice.nobody.copy()
+    exit_only = choice.nobody
     if some(foreign):
         raw = np.where(foreign, _smaller(raw, signals.owner_known, signals.owner_target, load.side), raw)
-        exit_only |= foreign
+        exit_only = exit_only | foreign
     if some(choice.nobody):
         raw = np.where(choice.nobody, _exit_only(tick), raw)
     return Select(
@@ -98,37 +101,62 @@ def _single_best(frame: Frame, tick: Tick, score: Floats) -> Select:
 
 
 def _choose(frame: Frame, tick: Tick, score: Floats) -> _Choice:
-    rules, before = frame.program.settings.select, tick.before
-    eligible, held = tick.signals.eligible, tick.load.held
+    """The choice; what nobody asks for stays the same array, so that the next stages see that nothing changed."""
+    before, eligible = tick.before, tick.signals.eligible
     current, at = before.selected, places(frame, before.selected)
     stays = (current >= 0) & eligible.take(at, mode="clip")
     known = eligible & np.isfinite(score)
     best, best_score, found = _best(known & (tick.signals.signal != 0), score)
-    ahead = best_score - score.take(at, mode="clip") >= rules.switch_edge - EPS
-    better = stays & found & (best != current) & ahead
-    switch = better & (tick.now >= before.switched_at + rules.cooldown)
+    rival = stays & found & (best != current)
+    better = switch = forced = nobody = leaderless = frame.nowhere
+    if some(rival):
+        better = rival & (best_score - score.take(at, mode="clip") >= frame.program.settings.select.switch_edge - EPS)
+        switch = _ripe(frame, tick, better)
+    selected = np.where(switch, best, current) if some(switch) else current
+    loose = ~stays
+    if some(loose):
+        selected, forced = _filled(tick, loose, (best, found), (known, score), selected)
+        nobody = loose & ~forced
+        leaderless = nobody & tick.load.held
+        if some(leaderless):
+            selected = np.where(leaderless & (tick.load.owner >= 0), tick.load.owner, selected)
+    reason, switched_at = frame.silent, before.switched_at
+    if selected is not current or some(better) or some(leaderless):
+        turned = (selected != current) & (current >= 0)
+        switched_at = np.where(turned, tick.now, switched_at)
+        reason = no_reasons(frame)
+        put(reason, better & ~switch, Reason.SWITCH_HELD)
+        put(reason, forced, Reason.SELECTED)
+        put(reason, forced & turned, Reason.INELIGIBLE)
+        put(reason, switch, Reason.SWITCHED)
+        put(reason, leaderless, Reason.EXIT_ONLY)
+    return _Choice(selected, switched_at, forced, nobody, reason)
+
+
+def _ripe(frame: Frame, tick: Tick, better: Bools) -> Bools:
+    """Of those who are ahead, who may take over now."""
+    rules = frame.program.settings.select
+    ripe = better & (tick.now >= tick.before.switched_at + rules.cooldown)
     if rules.only_when_flat:
-        switch &= _flat(frame, tick)
-    forced = found & ~stays
-    selected = np.where(switch | forced, best, current)
-    quiet = ~stays & ~found & held
+        ripe &= _flat(frame, tick)
+    return ripe
+
+
+def _filled(
+    tick: Tick, loose: Bools, best: tuple[Small, Bools], known: tuple[Bools, Floats], selected: Small
+) -> tuple[Small, Bools]:
+    """(selected, forced) where the current one is not eligible: the best with a signal at once, on a held symbol the best
+    without one."""
+    (row, found), forced = best, best[1] & loose
+    if some(forced):
+        selected = np.where(forced, row, selected)
+    quiet = loose & ~found & tick.load.held
     if some(quiet):
-        calm, _, exists = _best(known, score)
+        calm, _, exists = _best(*known)
         quiet &= exists
         forced = forced | quiet
         selected = np.where(quiet, calm, selected)
-    nobody = ~stays & ~forced
-    leaderless = nobody & held
-    if some(leaderless):
-        selected = np.where(leaderless & (tick.load.owner >= 0), tick.load.owner, selected)
-    turned = (selected != current) & (current >= 0)
-    reason = no_reasons(frame)
-    put(reason, better & ~switch, Reason.SWITCH_HELD)
-    put(reason, forced, Reason.SELECTED)
-    put(reason, forced & turned, Reason.INELIGIBLE)
-    put(reason, switch, Reason.SWITCHED)
-    put(reason, leaderless, Reason.EXIT_ONLY)
-    return _Choice(selected, np.where(turned, tick.now, before.switched_at), forced, nobody, reason)
+    return selected, forced
 
 
 def _best(among: Bools, score: Floats) -> tuple[Small, Floats, Bools]:

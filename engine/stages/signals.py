@@ -10,20 +10,61 @@ does not release a latch.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from ..bars import Bools, Floats
 from ..frame import Frame, places
-from ..market import Sides
+from ..market import Market, Sides
 from ..masks import kept
 from ..reasons import Reason
 from ..state import MIX
-from ..tick import Signals, Tick, any_strategy, changed, no_reasons, put, some
+from ..tick import Signals, Tick, any_strategy, no_reasons, put, some
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _View:
+    """What follows from the market alone, all [N, S]: known signals, target = signal x size, and which signals an entry
+    could be made on (`sound`: all of them)."""
+
+    known: Bools
+    target: Floats
+    ready: Bools
+    sound: bool
 
 
 def run(frame: Frame, tick: Tick) -> Tick:
     """Fill in `tick.signals`."""
     market, candidates = tick.market, tick.allowlist.candidates
+    asked = (market.signal, market.size, market.stop, market.signal_known)
+    view: _View = frame.recent.get("signals", *asked) or frame.recent.put(_viewed(frame, market), "signals", *asked)
+    target = view.target
+    owner_known, owner_target = _owner(frame, tick, view.known, target)
+    latch = _released(tick, view.known)
+    signal, reason = market.signal, frame.silent
+    if some(latch):
+        reason = no_reasons(frame)
+        blocked = (latch != 0) & (signal == latch)
+        signal, target = signal * ~blocked, kept(~blocked, target)
+        put(reason, any_strategy(blocked & candidates), Reason.LATCHED)
+    eligible = candidates
+    if not view.sound:
+        eligible = view.ready & candidates
+        unsure = any_strategy(candidates) & ~any_strategy(eligible)
+        if some(unsure):
+            reason = reason.copy()
+            put(reason, unsure, Reason.SIGNAL_UNKNOWN)
+    leaves = tick.load.held & owner_known
+    leaves &= owner_target == 0
+    if some(leaves):
+        reason = reason.copy()
+        put(reason, leaves, Reason.OWNER_EXIT)
+    tick.signals = Signals(eligible, signal, target, latch, owner_known, owner_target, reason)
+    return tick
+
+
+def _viewed(frame: Frame, market: Market) -> _View:
     zero = market.signal == 0
     known = np.isfinite(market.size)
     known |= zero
@@ -31,22 +72,11 @@ def run(frame: Frame, tick: Tick) -> Tick:
     size = np.minimum(market.size, 1.0)
     np.maximum(size, 0.0, out=size)
     size *= market.signal
-    target = kept(~zero, size)
-    owner_known, owner_target = _owner(frame, tick, known, target)
-    latch = _released(tick, known)
-    signal, reason = market.signal, no_reasons(frame)
-    if some(latch):
-        blocked = (latch != 0) & (signal == latch)
-        signal, target = signal * ~blocked, kept(~blocked, target)
-        put(reason, any_strategy(blocked & candidates), Reason.LATCHED)
-    eligible = np.isfinite(market.stop)  # an entry with a stop needs to know it
-    eligible |= zero
-    eligible |= ~frame.has_stop
-    eligible &= known
-    eligible &= candidates
-    put(reason, any_strategy(candidates) & ~any_strategy(eligible), Reason.SIGNAL_UNKNOWN)
-    put(reason, tick.load.held & owner_known & (owner_target == 0), Reason.OWNER_EXIT)
-    return changed(tick, signals=Signals(eligible, signal, target, latch, owner_known, owner_target, reason))
+    ready = np.isfinite(market.stop)  # an entry with a stop needs to know it
+    ready |= zero
+    ready |= ~frame.has_stop
+    ready &= known
+    return _View(known, kept(~zero, size), ready, np.count_nonzero(ready) == ready.size)
 
 
 def _released(tick: Tick, known: Bools) -> Sides:

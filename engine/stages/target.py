@@ -14,8 +14,14 @@ Where the specification is silent or contradicts itself:
 - Blocked entries limit a target to what is held on its side, 0 on the other: exits and reductions stay possible.
 - Stops look at closed bars that ended after the opening fill. A strategy stop given as a level follows the strategy's
   line while it is known, else its last value; one given as a distance is anchored at the average price. A stop or take
-  that was reached stays in force until the position is flat. A fresh mark is needed: without one it is `stop.blind`
-  (this account record has no broker mark to stand in). Stop before take, strategy before position stop.
+  that was reached stays in force until the position is flat. A fresh price is needed: a symbol that is stale takes the
+  broker's mark while it is not older than `stale_15m_bars` bars and no gap itself; without either it is `stop.blind`.
+  Stop before take, strategy before position stop.
+- A line that moved further than `max_gap` since it was last known is no line but what a jump of the price made of it (R28):
+  the last known one, which a split rescales, stays in force.
+- While a symbol is paused by a gap its position is held: no exit by price or by its owner's signal, and no rebalancing; a stop
+  or take that was reached before stays in force. While it settles after a split its rescaled stops and takes act, and formulas
+  do not: neither signals nor lines.
 - A stopped @mix latches every strategy whose signal is on that side; so does a position whose strategy is gone.
 """
 
@@ -25,15 +31,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from qmtl.dsl.model import RATE_SECONDS
+
 from ..bars import Bools, Codes, Floats, Ints
 from ..caps import scaled, surviving
 from ..frame import EPS, Frame, places
 from ..market import Sides
+from ..prices import beyond
 from ..reasons import Reason
-from ..tick import Target, Tick, changed, no_reasons, put, some
+from ..tick import Target, Tick, no_reasons, put, some
 
 TRUE = 2
 UNKNOWN = 1
+#: seconds of a bar
+BAR = RATE_SECONDS["15m"]
 
 
 def run(frame: Frame, tick: Tick) -> Tick:
@@ -47,34 +58,39 @@ def run(frame: Frame, tick: Tick) -> Tick:
     else:
         target = load.current
         reason[:] = Reason.FOLLOW_UP
+    paused = (load.gap_at != 0) | (load.settling != 0)
     exits = _exits(frame, tick)
-    protective = load.held & tick.signals.owner_known & (tick.signals.owner_target == 0)
+    protective = load.held & tick.signals.owner_known & (tick.signals.owner_target == 0) & ~paused
+    if some(paused):
+        target = np.where(paused & load.held, load.current, target)
+        put(reason, paused, Reason.SETTLING)
+        put(reason, load.gap_at != 0, Reason.GAP)
     put(reason, protective, Reason.OWNER_EXIT)
     stops = exits.stopping != 0
     if some(stops):
         protective |= stops
         np.copyto(reason, exits.stopping, where=stops)
     if some(exits.blind):
-        put(reason, exits.blind & ~stops, Reason.STOP_BLIND)
-    return changed(
-        tick,
-        target=Target(
-            target=np.where(protective, 0.0, target) if some(protective) else target,
-            may_enter=may_enter,
-            protective=protective,
-            stop_level=exits.stop_level,
-            take_level=exits.take_level,
-            stopping=exits.stopping,
-            latch=_latched(tick, exits.stopping),
-            reason=reason,
-        ),
+        put(reason, exits.blind & ~stops & ~paused, Reason.STOP_BLIND)
+    tick.target = Target(
+        target=np.where(protective, 0.0, target) if some(protective) else target,
+        may_enter=may_enter,
+        protective=protective,
+        stop_level=exits.stop_level,
+        take_level=exits.take_level,
+        stopping=exits.stopping,
+        latch=_latched(tick, exits.stopping),
+        reason=reason,
     )
+    return tick
 
 
 def _may_enter(tick: Tick) -> Bools:
     may_enter = tick.freshness.active & tick.regime.known
     may_enter &= tick.chain.certain
     may_enter &= ~(tick.allowlist.disabled | tick.select.exit_only | tick.load.external)
+    if some(tick.load.mark_scale != 1.0):  # no bar since the split yet: what formulas say is of other shares
+        may_enter &= tick.load.mark_scale == 1.0
     return may_enter
 
 
@@ -215,7 +231,7 @@ def _exits(frame: Frame, tick: Tick) -> _Exits:
     if not some(held):
         nothing = np.full(frame.symbols, np.nan)
         return _Exits(nothing, nothing, stopping, held)
-    side, mark = load.side.astype(np.float64), tick.market.mark
+    side = load.side.astype(np.float64)
     average = np.where(held, tick.account.average_price, np.nan)
     owned = held & (load.owner >= 0)
     at = places(frame, load.owner)
@@ -229,13 +245,13 @@ def _exits(frame: Frame, tick: Tick) -> _Exits:
         _Line(owned, at, frame.take_is_level, tick.market.take, before.take_level),
         average + side * load.take_distance,
     )
-    fresh = (tick.market.behind_15m >= 0) & (tick.market.behind_15m <= frame.program.settings.freshness.stale_15m_bars)
-    fresh &= np.isfinite(mark)
+    mark, known_at = _prices(frame, tick)
+    fresh = np.isfinite(mark) & (load.gap_at == 0)
     blind = held & ~fresh
     if some(blind):
         blind &= np.isfinite(stop) | np.isfinite(take) | np.isfinite(average)
     live = held & fresh
-    live &= tick.market.bar_end > load.side_opened_at
+    live &= known_at > load.side_opened_at
     limit = frame.program.settings.risk.position_stop
     put(stopping, live & (side * (mark / average - 1.0) <= -limit + EPS), Reason.POSITION_STOP)
     put(stopping, live & (side * (mark - take) >= 0), Reason.TAKE)
@@ -244,6 +260,25 @@ def _exits(frame: Frame, tick: Tick) -> _Exits:
     if some(going_on):
         np.copyto(stopping, load.stopping, where=going_on)
     return _Exits(stop, take, stopping, blind)
+
+
+def _prices(frame: Frame, tick: Tick) -> tuple[Floats, Ints]:
+    """[S] price that stops are judged by, NaN where nobody knows one, and when it was known (epoch s)."""
+    limits, market, account = frame.program.settings.freshness, tick.market, tick.account
+    behind = market.behind_15m
+    if not some(behind) and np.count_nonzero(np.isfinite(market.mark)) == frame.symbols:  # nearly always
+        return tick.load.mark, np.full(frame.symbols, market.bar_end, dtype=np.int64)
+    seen = (behind >= 0) & np.isfinite(market.mark)
+    fresh = seen & (behind <= limits.stale_15m_bars)
+    mark = np.where(fresh, tick.load.mark, np.nan)
+    # bar_end is of the symbol that is ahead; who lags has a bar from before it
+    lag = behind - np.min(behind, where=seen, initial=limits.stale_15m_bars)
+    known_at = market.bar_end - np.maximum(lag, 0).astype(np.int64) * BAR
+    if account.broker_mark is None or account.marked_at is None:
+        return mark, known_at
+    young = ~fresh & (tick.now - account.marked_at <= limits.stale_15m_bars * BAR)
+    young &= ~beyond(account.broker_mark, tick.load.believed, limits.max_gap)
+    return np.where(young, account.broker_mark, mark), np.where(young, account.marked_at, known_at)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -263,6 +298,8 @@ def _level(tick: Tick, line: _Line, anchored: Floats) -> Floats:
     if some(as_level):
         now = line.now.take(line.at, mode="clip")
         kept = np.where(tick.before.side_opened_at == tick.load.side_opened_at, line.last, np.nan)
+        unfit = beyond(now, kept, tick.frame.program.settings.freshness.max_gap) | (tick.load.settling != 0)
+        now = np.where(unfit, np.nan, now)
         anchored = np.where(as_level, np.where(np.isfinite(now), now, kept), anchored)
     return np.where(line.owned, anchored, np.nan)
 

@@ -25,6 +25,7 @@ COMMANDS: Final = {
     "validate": ("validate", "validate", "Check worlds, strategies and deployments."),
     "show": ("show", "show", "Effective values per (symbol, strategy) and where they come from."),
     "test": ("test", "test", "Run the case files: what the worlds decide, against what is expected."),
+    "backtest": ("backtest", "backtest", "The same graph over recorded bars: what it would have done, as a report."),
     "diff": ("diff", "diff", "What an edit changes, in domain words, and what it does to positions."),
     "explain": ("explain", "explain", "The page of a diagnostic code, or what a reason code means."),
     "convert": ("convert", "convert", "Rewrite documents as YAML or as .qmtl blocks."),

@@ -6,6 +6,7 @@ In: `TickReport`s. Out: text. Display only: whatever stands here can be left out
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Protocol
 from zoneinfo import ZoneInfo
@@ -15,7 +16,7 @@ from rich.live import Live
 
 from qmtl.engine.orders import Order
 from qmtl.engine.runtime import TickReport
-from qmtl.engine.views import chain_counts, symbol_views
+from qmtl.engine.views import chain_counts, not_active, symbol_views
 
 from .livetable import Screen
 
@@ -87,7 +88,15 @@ class Lines(Quiet):
         counts = " ".join(f"{name}:{count}" for name, count in chains.most_common())
         equity = f"{float(report.snapshot.equity):,.0f}" if report.snapshot else "unreadable"
         progress = f" {done}/{total}" if total else ""
-        self.say(f"{stamp(report.now)}{progress} equity {equity} | {counts} | {_told(report)}")
+        told = " | ".join((f"equity {equity}", counts, *_states(report), _told(report)))
+        self.say(f"{stamp(report.now)}{progress} {told}")
+
+
+def _states(report: TickReport) -> Iterator[str]:
+    """Worlds that do not trade as usual."""
+    for tick in report.ticks:
+        if state := not_active(tick):
+            yield f"{tick.frame.program.settings.world} {state}"
 
 
 def _told(report: TickReport) -> str:

@@ -22,7 +22,7 @@ from rich.text import Text
 from qmtl.dsl.cells import fitting, width
 from qmtl.engine.runtime import TickReport
 from qmtl.engine.tick import market_phase
-from qmtl.engine.views import SymbolView, chain_counts, symbol_views
+from qmtl.engine.views import SymbolView, chain_counts, not_active, symbol_views
 
 COLOURS: Final = {"defensive": "red", "chop": "yellow", "trend": "green", "neutral": "cyan"}
 #: rows of the table on a high terminal; held and wanted symbols come first
@@ -106,6 +106,10 @@ def _header(report: TickReport, heading: str) -> Text:
     for name, count in chains.most_common():
         text.append(f" {name} {count} ", style=f"reverse {COLOURS.get(name, 'white')}")
         text.append(" ")
+    for each in report.ticks:
+        if state := not_active(each):
+            text.append(f" {each.frame.program.settings.world} {state} ", style="reverse bold red")
+            text.append(" ")
     return text
 
 

@@ -23,15 +23,15 @@ from qmtl.dsl.diagnostics import has_errors
 from qmtl.dsl.model import Deployment
 from qmtl.dsl.program import Program
 from qmtl.dsl.report.text import render_text
+from qmtl.engine.alerts import DAY, HOUR, alerts_of
 from qmtl.engine.errors import JournalError, QmtlError
-from qmtl.engine.killswitch import MANUAL
 from qmtl.engine.lock import hold
 from qmtl.engine.projections import Projections
-from qmtl.engine.reasons import Reason
 from qmtl.engine.runtime import RunSettings, Runtime, TickReport
 from qmtl.engine.start import begin, note
+from qmtl.engine.tick import Tick
 from qmtl.engine.ticks import ReplayTimes, TickTimes, WallTimes, grid
-from qmtl.engine.views import chain_counts, events_of, state_of, summary_of
+from qmtl.engine.views import chain_counts, events_of, not_active, shadow_text, state_of, summary_of
 
 from .colour import coloured
 from .exits import EXIT_DATA, leave
@@ -112,6 +112,7 @@ class Tally:
     chains: Counter[str] = field(default_factory=Counter)
     equity: float = float("nan")
     seconds: float = 0.0
+    last: tuple[Tick, ...] = ()
 
     def add(self, report: TickReport) -> None:
         """Count one tick."""
@@ -121,6 +122,7 @@ class Tally:
         self.fills += len(report.changes.fills)
         self.denied += len(report.netted.denied)
         self.seconds += report.seconds
+        self.last = report.ticks
         if report.decision:
             for tick in report.ticks:
                 self.chains.update(chain_counts(tick))
@@ -191,22 +193,17 @@ class Session:
             self._reload(runtime, opened)
             report = runtime.tick(now)
             self.tally.add(report)
-            self._tell_kills(report)
+            self._alert(report)
             self._project(report, projections)
             self.shown.show(report, _done(times, now), times.total)
             opened.journal.idle()
 
-    def _tell_kills(self, report: TickReport) -> None:
-        """Say when a kill fires, and the way out: nothing else may hide it."""
+    def _alert(self, report: TickReport) -> None:
+        """Say what somebody has to hear, and again while it lasts: each hour, or each day of a replay."""
+        every = HOUR if self.deployment.clock.kind == "wall" else DAY
         for tick in report.ticks:
-            if tick.gate.fired and tick.gate.kill:
-                name, code = tick.frame.program.settings.world, Reason(tick.gate.kill).code
-                way = (
-                    "lift it with `qmtl resume` when you know why"
-                    if tick.gate.kill in MANUAL
-                    else "it recovers by itself"
-                )
-                self.shown.say(f"{stamp(report.now)} world {name} is killed: {code}; only exits from now on, {way}")
+            for alert in alerts_of(tick, every, first=self.tally.ticks == 1):
+                self.shown.say(f"{stamp(report.now)} world {tick.frame.program.settings.world} {alert}")
 
     def _project(self, report: TickReport, projections: Projections) -> None:
         state = state_of(report)
@@ -274,14 +271,24 @@ class Session:
         if not tally.ticks:
             self.shown.say(f"{state}: nothing left to replay; use --fresh to start anew, or another --end or --out")
             return
+        own = "".join(f"{line}\n" for tick in tally.last for line in _told(tick))
         self.shown.say(
             f"\n{state}: {tally.ticks} ticks ({tally.decisions} decisions) in {tally.seconds:.1f} s, {tally.orders} orders,"
             f" {tally.fills} fills, {tally.denied} denied\n"
             f"equity   {tally.equity:,.2f}\n"
-            f"chains   {chains or 'none'} (symbols x decisions)\n"
+            f"chains   {chains or 'none'} (symbols x decisions)\n{own}"
             f"journal  {_shown(out)}/journal.db   (qmtl journal digest {_shown(out)}/journal.db)\n"
             f"logs     {_shown(out)}/live_log.csv, {_shown(out)}/live_log_events.csv, {_shown(out)}/state.json"
         )
+
+
+def _told(tick: Tick) -> Iterator[str]:
+    """Lines of the summary that only some worlds have."""
+    name = tick.frame.program.settings.world
+    if state := not_active(tick):
+        yield f"trading  {name}: {state}"
+    if text := shadow_text(tick):
+        yield f"shadow   {name}, {text}"
 
 
 def _done(times: TickTimes, now: int) -> int:

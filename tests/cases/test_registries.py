@@ -47,7 +47,7 @@ def test_a_case_a_group_and_a_step_share_their_keys() -> None:
 
 def test_every_kind_of_expectation_is_read_and_looked_at() -> None:
     assert set(_LOOK) == set(get_args(About)) == set(expect())
-    assert set(get_args(About)) - set(_READ) == {"market_phase", "orders", "kill"}
+    assert set(get_args(About)) - set(_READ) == {"market_phase", "orders", "kill", "trading"}
 
 
 def test_regime_outputs_and_chart_inputs_have_one_order() -> None:

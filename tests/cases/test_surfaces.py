@@ -27,6 +27,9 @@ account:
   equity: 1_000_000 USD
   working: [{symbol: QQQ, qty: -10, leg: open, since: 60s}]
   answers: [{symbol: SPY, error: business, count: 2}]
+  flows: -5_000 USD
+  marks: {SPY: {price: 505, age: 5m}, QQQ: 399.5}
+quotes: {SPY: 511, all: 400}
 memory:
   chain: trend
   selected: {SPY: roc_momentum}
@@ -59,7 +62,10 @@ case "everything that a case can say" {
     equity 1_000_000 USD
     working QQQ { qty -10; leg open; since 60s }
     answer SPY { error business; count 2 }
+    flows -5_000 USD
+    marks { SPY { price 505; age 5m }; QQQ 399.5 }
   }
+  quotes { SPY 511; all 400 }
   memory {
     chain trend
     selected { SPY roc_momentum }

@@ -156,10 +156,12 @@ def world(folder: Path, text: str) -> list[tuple[str, str, str]]:
     return [(d.code, d.span.text if d.span else "", d.message) for d in found.diagnostics]
 
 
-@pytest.mark.parametrize("source", ["ml", "shadow"])
-def test_a_world_may_name_a_model_but_not_run_it(tmp_path: Path, source: str) -> None:
+@pytest.mark.parametrize(
+    ("source", "what"), [("ml", "a regime of source `ml` cannot be used"), ("shadow", "a model cannot be the shadow")]
+)
+def test_a_world_may_name_a_model_but_not_run_it(tmp_path: Path, source: str, what: str) -> None:
     modelled(tmp_path, MODEL)
-    message = f"a regime of source `{source}` cannot be used yet: this version runs heuristics only"
+    message = f"{what} yet: this version runs heuristics only"
     assert world(tmp_path, WORLD.replace("source: ml", f"source: {source}")) == [("Q0617", source, message)]
     assert {d.code for d in validate([tmp_path]).diagnostics} == {"Q0617"}
 

@@ -132,6 +132,8 @@ def market(of: Frame, now: int, **columns: Any) -> Market:
         "bar_start": now // 900 * 900 - 900,
         "bar_end": now // 900 * 900,
     }
+    if columns.get("shadow") is not None:
+        shapes["shadow"] = (5, s)
     for name, value in columns.items():
         (scalars if name in scalars else values)[name] = value
     arrays = {

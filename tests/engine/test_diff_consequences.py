@@ -16,17 +16,19 @@ import numpy as np
 import pytest
 
 from qmtl.dsl.changes.consequences import consequences
-from qmtl.dsl.model import ChurnGuard, EntryGuard, EntryGuardSettings, ExchangePolicy, RiskLimits, World
+from qmtl.dsl.model import ChurnGuard, EntryGuard, EntryGuardSettings, ExchangePolicy, Regime, RiskLimits, World
 from qmtl.dsl.parser import parse_predicate
 from qmtl.dsl.source import Source, Span
 from qmtl.dsl.tree import Scalar
 from qmtl.engine.decide import decide
 from qmtl.engine.frame import Frame
 from qmtl.engine.killswitch import resume
+from qmtl.engine.market import WorkingOrder
 from qmtl.engine.net import net
 from qmtl.engine.reasons import Reason
+from qmtl.engine.shadow import Beside
 from qmtl.engine.state import DecideState, initial, remap
-from qmtl.engine.tick import Tick
+from qmtl.engine.tick import CLOSE_LEG, Tick
 
 VENUE = ExchangePolicy("test", min_notional=Decimal(1))
 
@@ -324,6 +326,73 @@ def test_a_wider_loss_limit_revives_no_world(lab: Any, limit: str) -> None:
     assert days.tick("10:02", 98_900).gate.kill
     days.state = lab.locked(resume(days.state, lab.at("10:03")))
     assert not days.tick("10:04", 98_900).gate.kill
+
+
+# ---- what may be traded at all
+
+
+def test_reducing_opens_and_adds_nothing_while_reductions_and_exits_go_on(lab: Any) -> None:
+    made = edit(lab, {}, {"risk": RiskLimits(trading="reducing")}, symbols=2)
+    (text,) = made.said["risk.trading"]
+    assert "nothing is opened or added to from the next tick on" in text
+    held = made.state({"S000": 0.10})
+    for size, legs in ((0.14, [0, 0]), (0.05, [CLOSE_LEG, 0])):  # an add and an entry; a reduction and an entry
+        assert made.tick("10:15", held, signal=1, size=size).orders.leg.tolist() == legs
+    assert made.tick("10:15", held, signal=0).orders.closing.tolist() == [True, False]
+
+
+def test_halted_leaves_protective_exits_only(lab: Any) -> None:
+    made = edit(lab, {}, {"risk": RiskLimits(trading="halted")})
+    assert "only protective exits are sent from the next tick on" in made.said["risk.trading"][0]
+    held = made.state({"S000": 0.10})
+    assert not made.tick("10:15", held, signal=1, size=0.05).orders.leg.any()  # keeps its size
+    assert made.tick("10:15", held, signal=0).orders.closing[0]
+
+
+@pytest.mark.parametrize("trading", ["reducing", "halted"])
+def test_open_entries_are_cancelled_at_once(lab: Any, trading: str) -> None:
+    made = edit(lab, {}, {"risk": RiskLimits(trading=trading)}, symbols=2)
+    assert "open entries are cancelled" in made.said["risk.trading"][0]
+    working = (
+        WorkingOrder("q1-a", "S000", Decimal(10), "open", lab.at("10:00"), 1),
+        WorkingOrder("q1-b", "S001", Decimal(-5), "close", lab.at("10:00"), 1),
+    )
+    state, _ = made.state({"S001": 0.1})
+    tick = made.tick("10:01", (state, lab.account(made.after, qty={"S001": 100}, working=working)), signal=1)
+    assert tick.orders.cancel.tolist() == [int(Reason.CANCEL_TRADING), 0]
+
+
+def test_active_again_enters_at_the_next_decision(lab: Any) -> None:
+    made = edit(lab, {"risk": RiskLimits(trading="halted")}, {})
+    assert made.said["risk.trading"][0].startswith("entries are possible again from the next decision on")
+    held = made.state({})
+    assert not made.tick("10:01", held, signal=1).orders.leg.any()
+    assert made.tick("10:15", held, signal=1).orders.leg.any()
+
+
+def test_flatten_closes_a_world_that_is_killed_already_and_hold_stops_it(lab: Any) -> None:
+    flat, hold = RiskLimits(on_kill="flatten"), RiskLimits()
+    for before, after, closed in ((hold, flat, True), (flat, hold, False)):
+        made = edit(lab, {"risk": before}, {"risk": after})
+        (text,) = made.said["risk.on_kill"]
+        assert ("closes everything of its own" in text) == closed
+        state, holds = made.state({"S000": 0.1})
+        state = lab.locked(replace(state, kill=np.array(int(Reason.KILL_DAY), dtype=np.uint8)))
+        tick = made.tick("10:01", (state, holds), signal=1)
+        assert bool(tick.orders.closing[0]) == closed
+        assert made.tick("10:15", (state, holds), signal=0).orders.closing[0]  # its exits go on in either
+
+
+def test_a_shadow_changes_no_target(lab: Any) -> None:
+    made = edit(lab, {}, {"regime": Regime(source="shadow", shadow="second")})
+    assert made.said["regime.shadow"] == [
+        "it decides nothing: no target and no position changes; its counts start anew"
+    ]
+    held = made.state({"S000": 0.1})
+    other = np.array([[0.1], [0.8], [0.1], [0.9], [0.8]])
+    ticks = [made.tick("10:15", held, signal=1, size=0.05, shadow=p) for p in (None, other)]
+    assert ticks[0].orders.target.tolist() == ticks[1].orders.target.tolist()
+    assert ticks[1].regime.shadow.tolist() == [int(Beside.DIFFERS)]
 
 
 # ---- the position stop

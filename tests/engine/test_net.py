@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qmtl.dsl.model import ExchangePolicy, Select
-from qmtl.engine.net import lots, net
+from qmtl.engine.net import net
 from qmtl.engine.orders import client_order_id
+from qmtl.engine.sizing import _lots, venue_of
 
 
 def venue(**more: Any) -> ExchangePolicy:
@@ -61,10 +62,13 @@ def test_exits_have_no_limit_in_time_and_the_exact_quantity(lab: Any) -> None:
     assert (order.side, str(order.qty), order.leg, order.valid_until) == ("sell", "33.333333333333333333", "close", 0)
 
 
-def test_lots_are_cut_toward_zero_without_float_noise() -> None:
-    assert lots(Decimal("0.3"), Decimal("0.1")) == Decimal("0.3")
-    assert lots(Decimal("-0.39"), Decimal("0.1")) == Decimal("-0.3")
-    assert lots(Decimal("9.99"), Decimal(1)) == Decimal(9)
+@pytest.mark.parametrize(
+    ("wished", "lot", "lots"), [("0.3", "0.1", 3), ("-0.39", "0.1", -3), ("9.99", "1", 9), ("0.7", "0.1", 7)]
+)
+def test_lots_are_cut_toward_zero_without_float_noise(wished: str, lot: str, lots: int) -> None:
+    """0.3 / 0.1 is 2.9999999999999996 in floats."""
+    atoms = _lots(np.array([float(wished)]), 1, venue_of(venue(lot_size=Decimal(lot), fractional=True)))
+    assert atoms.tolist() == [lots]
 
 
 def test_a_fraction_that_is_three_lots_is_three_lots(lab: Any) -> None:

@@ -220,7 +220,7 @@ def test_a_stop_stays_in_force_until_flat(lab: Any) -> None:
 def test_r47_a_stop_without_a_fresh_price_is_raised_not_forgotten(lab: Any) -> None:
     of = lab.frame(1)
     state, holds = lab.book(of, {"S000": 0.1}, lab.at("09:46"))
-    tick = lab.decide(of, lab.at("12:00"), state, holds, signal=1, behind_15m=9, mark=50.0)
+    tick = lab.decide(of, lab.at("12:00"), state, holds, signal=1, behind_15m=9, mark=70.0)
     assert lab.why(tick, 0, "target") is Reason.STOP_BLIND
 
 

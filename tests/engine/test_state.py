@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qmtl.engine.errors import StateError
-from qmtl.engine.state import FIELDS, GONE, MIX, NOBODY, DecideState, decode, encode, initial, orphans, remap
+from qmtl.engine.state import FIELDS, GONE, MIX, NOBODY, DecideState, completed, decode, encode, initial, orphans, remap
 
 
 def scrambled(of: Any, seed: int) -> DecideState:
@@ -74,6 +75,43 @@ def test_a_foreign_or_torn_state_is_refused(lab: Any, spoil: Any) -> None:
     of = lab.frame(3)
     with pytest.raises(StateError):
         decode(spoil(encode(initial(of), of)), of)
+
+
+def _stored(of: Any, *without: str) -> bytes:
+    """The bytes of a state that lacks some fields, as an older version wrote them."""
+    fields = [field for field in FIELDS if field.name not in without]
+    head, _, _ = encode(initial(of), of).partition(b"\n")
+    header = json.loads(head) | {"fields": [[field.name, field.dtype, field.shape] for field in fields]}
+    state = scrambled(of, 3)
+    arrays = (np.asarray(getattr(state, field.name), dtype=field.dtype).tobytes() for field in fields)
+    return json.dumps(header).encode() + b"\n" + b"".join(arrays)
+
+
+def test_a_state_without_later_fields_is_read_and_they_start_blank(lab: Any) -> None:
+    of = lab.frame(3)
+    later = tuple(field.name for field in FIELDS if field.later)
+    assert later
+    for without in (later, later[:1], later[-1:]):
+        state = decode(_stored(of, *without), of)
+        blank, full = initial(of), scrambled(of, 3)
+        for field in FIELDS:
+            expected = getattr(blank if field.name in without else full, field.name)
+            np.testing.assert_array_equal(getattr(state, field.name), expected, err_msg=field.name)
+
+
+@pytest.mark.parametrize("without", ["chain", "ring_at", "failed_next"])
+def test_a_state_without_a_field_of_version_one_is_refused(lab: Any, without: str) -> None:
+    of = lab.frame(3)
+    with pytest.raises(StateError):
+        decode(_stored(of, without), of)
+
+
+def test_stored_arrays_with_an_unknown_field_are_refused(lab: Any) -> None:
+    state = initial(lab.frame(3))
+    arrays = {field.name: getattr(state, field.name) for field in FIELDS}
+    assert same(completed(arrays), state)
+    with pytest.raises(StateError):
+        completed(arrays | {"fancy": np.zeros(3)})
 
 
 def test_hot_reload_moves_memory_by_names(lab: Any) -> None:

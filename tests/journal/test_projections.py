@@ -62,7 +62,7 @@ def test_columns_are_those_of_the_published_logs_then_ours(tmp_path: Path) -> No
     assert (tmp_path / TICKS).read_text() == (
         "time,mode,action,equity,chain_name,active_strategies,regime_source,regime_confidence,allowlist_hit_rate,"
         "disabled_symbol_count,churn_blocked_side_cooldown,position_policy_by_symbol,market_phase,"
-        "chain_by_symbol,world,program_id,tick,latency\n"
+        "chain_by_symbol,world,program_id,tick,latency,trading_state,shadow_differing_rate,shadow_fallback_rate\n"
     )
     assert (tmp_path / EVENTS).read_text() == (
         "time,symbol,side,qty,success,status_code,error_type,latency_ms,order_id,chain_name,"
@@ -78,7 +78,7 @@ def test_lines_as_people_read_them(tmp_path: Path) -> None:
     assert (tmp_path / TICKS).read_text().splitlines()[1] == (
         "2025-11-28T14:30:00Z,paper,traded,100000.5,trend,roc_momentum;atr_ratchet,heuristic,0.75,1.0,0,2,"
         '"{""SPY"":""normal"",""QQQ"":""legacy_hold/owner_mismatch""}",regular,'
-        '"{""SPY"":""trend"",""QQQ"":""chop""}",us_core,ab12,1,3.25'
+        '"{""SPY"":""trend"",""QQQ"":""chop""}",us_core,ab12,1,3.25,active,,'
     )
     assert (tmp_path / EVENTS).read_text().splitlines()[1] == (
         '2025-11-28T14:30:00Z,SPY,buy,10,true,200,,1.5,7,trend,q1-abc,us_core,roc_momentum,"two lines, one comma"'
@@ -184,3 +184,31 @@ def test_flush_shows_the_lines_to_readers(tmp_path: Path) -> None:
     projections.flush()
     assert len(read(tmp_path / TICKS)) == len(read(tmp_path / EVENTS)) == 1
     projections.close()
+
+
+def test_a_log_of_an_older_version_goes_on_with_the_new_columns_behind(tmp_path: Path) -> None:
+    """A run that was begun by a version without the last columns: its lines stay, their new cells are empty."""
+    projections = Projections(tmp_path)
+    for i in range(3):
+        projections.tick(later(i))
+    projections.close()
+    path = tmp_path / TICKS
+    old = [line.rsplit(",", 3)[0] for line in path.read_text().splitlines()]
+    path.write_text("\n".join(old) + "\n")
+    projections = Projections(tmp_path)
+    projections.tick(replace(later(3), trading_state="reducing", shadow_fallback_rate=0.25))
+    projections.close()
+    rows = read(path)
+    assert [row["tick"] for row in rows] == ["0", "1", "2", "3"]
+    assert [row["trading_state"] for row in rows] == ["", "", "", "reducing"]
+    assert [row["shadow_fallback_rate"] for row in rows] == ["", "", "", "0.25"]
+    assert rows[0]["latency"] == "3.25"
+    assert not path.with_name(f"{TICKS}.new").exists()
+
+
+@pytest.mark.parametrize("header", ["time,mode,other", "mode,time", "time,mode,action,equity,chain"])
+def test_other_columns_are_still_refused(tmp_path: Path, header: str) -> None:
+    (tmp_path / TICKS).write_text(header + "\n")
+    with pytest.raises(JournalError, match="has other columns"):
+        Projections(tmp_path)
+    assert (tmp_path / TICKS).read_text() == header + "\n"

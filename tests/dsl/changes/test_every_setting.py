@@ -44,6 +44,7 @@ BASE: dict[str, Any] = {
     "parameters": {"roc_momentum": {"default": {"fast": 12}, "by_symbol": {"QQQ": {"fast": 15}}}},
     "entry_guards": [{"name": "fear", "block": "long_entries", "when": "vix.close > 20", "on_missing": "block"}],
     "exchange": "venue",
+    "regime": {"source": "shadow", "shadow": "third"},
 }
 VENUE = "exchange: venue\nlot_size: 1\n"
 OTHER_VENUE = "exchange: other\nlot_size: 5\n"
@@ -74,17 +75,21 @@ SPECIAL: dict[str, tuple[Any, str | None]] = {
     "entry_guards.0.on_missing": ("hold", "entry_guards.fear.on_missing"),
     "churn_guard.enabled": (["min_target", "deadband"], "churn_guard.enabled.min_hold"),
     "risk.cap_tolerance": (1.1, "risk.cap_tolerance"),
+    # 1% is below what it may be
+    "freshness.max_gap": ("30%", "freshness.max_gap"),
     "extends": ("ground", None),
     "regime.heuristic": ("second", "regime.heuristic"),
+    "regime.shadow": ("second", "regime.shadow"),
+    "select.alphas": ({"roc_momentum": {"p_chop": -0.2}}, "select.alphas.roc_momentum"),
     "strategy_files": (["more.qmtl"], None),
 }
-#: keys with a single value (the chart fit always reads 60m bars), which cannot be changed, and `model`, which needs a source that cannot be used yet
+#: keys with a single value (the chart fit always reads 60m bars), which cannot be changed, `model`, which needs a source that cannot be
+#: used yet, and `source`, which cannot be changed alone
 SINGLE = {
     "bars",
     "regime.model",
     "calendar",
     "freshness.regular_hours_only",
-    "position_policy.external",
     "regime.source",
     "chains.0.otherwise",
 }
@@ -169,6 +174,7 @@ def home(folder: Path, tree: dict[str, Any]) -> Path:
         "worlds/ground.yaml": json.dumps(BASE | {"world": "ground"}),
         "worlds/more.qmtl": RULES,
         "strategies/second.qmtl": SECOND,
+        "strategies/third.qmtl": SECOND.replace("second", "third").replace("chop 1", "chop 2"),
     }.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -84,6 +84,12 @@ EDITS: dict[str, list[tuple[str, str, str]]] = {
         (WORLD, "  COST: [bb_rsi_reversion]\n", "  DIA:  [roc_momentum]\n"),
         (WORLD, "position_policy: {flat: 0.3%", "position_policy: {cutover: june, flat: 0.3%"),
     ],
+    "router_shadow_and_risk": [
+        ("strategies/us_heuristic.qmtl", "regime us_heuristic {", "regime second {\n  score trend_up 20 * ret_8\n  score trend_down 0\n  score chop 0.2\n  high_vol 0.1\n}\n\nregime us_heuristic {"),
+        (WORLD, "regime: {source: heuristic,", "regime: {source: shadow, shadow: second,"),
+        (WORLD, "select: {method", "select: {alphas: {roc_momentum: {p_trend_up: 0.1, p_chop: -0.2}}, method"),
+        (WORLD, "  daily_loss: -2%\n", "  daily_loss: -2%\n  trading: halted\n  on_kill: flatten\n"),
+    ],
     "documents": [
         ("demo.yaml", "seed: 7", "seed: 11"),
         ("demo.yaml", "clock: {kind: replay, interval: 60s", "clock: {kind: replay, interval: 5m"),

@@ -1,0 +1,73 @@
+"""What the runtime makes of a broker that cannot be asked: R11, and the clock of a run that is edited."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from qmtl.engine.errors import BrokerError
+from qmtl.engine.ports import BrokerSnapshot
+
+Open = Callable[..., Any]
+
+
+class Deaf:
+    """A broker whose positions cannot be read while `deaf` is set."""
+
+    def __init__(self, inner: Any) -> None:
+        self.inner, self.deaf, self.submitted = inner, False, 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.inner, name)
+
+    def snapshot(self, now: int) -> BrokerSnapshot:
+        if self.deaf:
+            raise BrokerError("the account does not answer")
+        answer: BrokerSnapshot = self.inner.snapshot(now)
+        return answer
+
+    def submit(self, order: Any, now: int) -> Any:
+        self.submitted += 1
+        return self.inner.submit(order, now)
+
+
+def test_r11_positions_that_cannot_be_read_send_nothing_and_are_not_flat(rig: Open) -> None:
+    run = rig("out")
+    broker = Deaf(run.runtime.edges.broker)
+    run.runtime.edges = replace(run.runtime.edges, broker=broker)
+    while not run.runtime.progress.book.ledger or run.runtime.progress.book.orders:
+        before = run.tick(1)[0].ticks[0]
+    broker.deaf, sent = True, broker.submitted
+    for report in run.tick(30):
+        tick = report.ticks[0]
+        assert report.snapshot is None
+        assert not tick.account.readable
+        assert not report.netted.orders
+        assert not report.netted.cancels
+        np.testing.assert_array_equal(tick.after.qty, before.after.qty)
+        np.testing.assert_array_equal(tick.after.owner, before.after.owner)
+        np.testing.assert_array_equal(tick.after.average, before.after.average)
+    assert broker.submitted == sent
+    ledger = run.runtime.progress.book.ledger
+    broker.deaf = False
+    heard = run.tick(1)[0].ticks[0]
+    assert heard.account.readable
+    assert run.runtime.progress.book.ledger == ledger
+    assert not heard.load.external.any()
+
+
+def test_the_interval_does_not_change_by_hot_reload(rig: Open, texts: Path) -> None:
+    run = rig("out")
+    run.tick(5)
+    config = texts / "demo.yaml"
+    config.write_text(config.read_text().replace("interval: 60s", "interval: 30s"))
+    world = texts / "worlds" / "us_core.yaml"
+    world.write_text(world.read_text().replace("switch_edge: 0.15", "switch_edge: 0.20"))
+    assert run.reload()
+    assert run.runtime.settings.interval == 60
+    assert run.runtime.worlds[0].frame.interval == 60
+    assert run.runtime.worlds[0].frame.program.settings.select.switch_edge == 0.20

@@ -1,0 +1,167 @@
+"""Law: ledger + external = broker, after every event, whatever is traded here, by hand, split or unwound (R10, R12, R16)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from qmtl.engine import wire
+from qmtl.engine.execution import book as books
+from qmtl.engine.execution.account import world_account
+from qmtl.engine.execution.splits import Seen, corrections
+from qmtl.engine.orders import Attribution, Order
+from qmtl.engine.paperrules import average_after
+from qmtl.engine.ports import BrokerEvent, BrokerSnapshot, Position
+
+SPY, COLUMN = "SPY", {"SPY": 0}
+ZERO = Decimal(0)
+
+
+@dataclass
+class World:
+    """A broker with one position, our book of it, and what the tick before saw."""
+
+    qty: Decimal = ZERO
+    average: Decimal = ZERO
+    seq: int = 0
+    book: books.Book = field(default_factory=books.Book)
+    seen: Seen = field(default_factory=lambda: Seen(0.0, float("nan"), 100.0))
+
+    def trade(self, qty: Decimal, price: Decimal) -> None:
+        """Shares change hands at the broker."""
+        self.average = average_after(self.qty, self.average, qty, price) if self.qty + qty else ZERO
+        self.qty += qty
+
+    def tick(self, events: list[BrokerEvent] | None = None) -> books.Changes:
+        """What the runtime does with the broker's answer, and what has to hold after it."""
+        position = () if not self.qty else (Position(SPY, self.qty, self.average),)
+        answer = BrokerSnapshot(ZERO, ZERO, ZERO, position, (), self.seq)
+        self.book, changes = books.apply(self.book, [], events or [], 60)
+        found = corrections(answer, self.book, changes, lambda _: self.seen)
+        self.book = books.settled(self.book, found) if found else self.book
+        splits = {c.symbol: c.shares for c in found if c.why == "split"}
+        account = world_account(COLUMN, answer, self.book, changes, splits=splits)
+        ours = dict(self.book.ledger).get(SPY, ZERO)
+        assert bool(account.external[0]) == (ours != self.qty)
+        if not self.qty and not changes.fills and not self.book.orders and not self.seen.qty:
+            assert ours == 0
+        self.seen = Seen(float(account.qty[0]), float(account.average_price[0]), 100.0)
+        return changes
+
+    def ours(self, qty: Decimal, leg: str, price: Decimal) -> None:
+        """An order of ours, filled at once."""
+        name = f"q1-{self.seq}"
+        side = "buy" if qty > 0 else "sell"
+        part = (Attribution("w", "s", "g", qty),)
+        order = Order(name, SPY, side, abs(qty), leg, 900, 1, "ok", price, 0, part)  # type: ignore[arg-type]
+        self.book = books.add(self.book, [order])
+        self.seq += 1
+        self.trade(qty, price)
+        self.tick([BrokerEvent(self.seq, "fill", name, SPY, qty, price, ZERO, 900, "")])
+
+
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("open"), st.integers(1, 50)),
+        st.tuples(st.just("close"), st.integers(1, 100)),
+        st.tuples(st.just("unwind"), st.just(0)),
+        st.tuples(st.just("by hand"), st.integers(-60, 60)),
+        st.tuples(st.just("split"), st.sampled_from([2, 3, 10])),
+        st.tuples(st.just("deposit"), st.integers(-5, 5)),
+    ),
+    max_size=14,
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(STEPS, st.integers(20, 400))
+def test_r10_law_ledger_and_external_are_what_the_broker_has(steps: list[tuple[str, int]], price: int) -> None:
+    world, cost = World(), Decimal(price)
+    for kind, number in steps:
+        ours, before = dict(world.book.ledger).get(SPY, ZERO), world.qty
+        if kind == "open" and ours == world.qty:  # entries are blocked beside what is not ours
+            world.ours(Decimal(number), "open", cost)
+            assert dict(world.book.ledger).get(SPY, ZERO) == ours + number
+        elif kind == "close" and ours == world.qty and ours:
+            world.ours(-min(Decimal(number), ours), "close", cost)
+            assert dict(world.book.ledger).get(SPY, ZERO) == ours - min(Decimal(number), ours)
+        elif kind == "unwind" and world.qty and ours != world.qty:
+            world.ours(-world.qty, "close", cost)
+            assert abs(dict(world.book.ledger).get(SPY, ZERO)) == max(abs(ours) - abs(before), 0) or before * ours < 0
+            world.tick()
+            world.tick()
+            assert not world.book.ledger
+        elif kind == "by hand" and number:
+            world.trade(Decimal(number), cost)
+            world.tick()
+            assert dict(world.book.ledger).get(SPY, ZERO) == ours
+            world.tick()
+            assert dict(world.book.ledger).get(SPY, ZERO) == (ours if world.qty else ZERO)
+        elif kind == "split" and world.qty:
+            world.qty, world.average = world.qty * number, world.average / number
+            cost /= number
+            world.tick()
+            assert dict(world.book.ledger).get(SPY, ZERO) == ours * number
+            assert world.qty == before * number
+        elif kind == "deposit" and number:
+            world.seq += 1
+            amount = Decimal(1000 * number)
+            changes = world.tick([BrokerEvent(world.seq, "flow", "", "", ZERO, amount, ZERO, 900, "")])
+            assert changes.flows == amount
+            assert dict(world.book.ledger).get(SPY, ZERO) == ours
+
+
+def test_r10_a_close_of_more_than_is_ours_takes_the_rest_from_the_external_part() -> None:
+    world = World()
+    world.ours(Decimal(100), "open", Decimal(50))
+    world.trade(Decimal(50), Decimal(60))
+    world.tick()
+    assert world.book.ledger == ((SPY, Decimal(100)),)
+    cash = dict(world.book.cash)[SPY]
+    world.ours(Decimal(-60), "close", Decimal(70))
+    assert world.book.ledger == ((SPY, Decimal(40)),)
+    world.ours(Decimal(-90), "close", Decimal(70))
+    assert world.book.ledger == ()
+    # only what was ours counts as the world's money
+    assert dict(world.book.cash)[SPY] == cash + 100 * 70
+
+
+def test_r12_a_partial_close_of_an_external_position_leaves_the_ledger_at_zero() -> None:
+    world = World()
+    world.trade(Decimal(50), Decimal(60))
+    world.tick()
+    world.ours(Decimal(-20), "close", Decimal(60))
+    assert world.book.ledger == ()
+    world.ours(Decimal(-30), "close", Decimal(60))
+    assert world.book.ledger == ()
+    assert world.qty == 0
+
+
+def test_external_positions_in_no_column_count_at_the_brokers_mark_or_their_average() -> None:
+    """In symbols of no world and of other worlds; what is ours there counts for nothing here."""
+    ours = Position("QQQ", Decimal(5), Decimal(300))
+    marked, plain = (
+        Position("TLT", Decimal(10), Decimal(90), Decimal(95), 60),
+        Position("GLD", Decimal(-2), Decimal(180)),
+    )
+    answer = BrokerSnapshot(ZERO, ZERO, ZERO, (ours, marked, plain), (), 0)
+    book = books.Book(ledger=(("QQQ", Decimal(5)),))
+    account = world_account(COLUMN, answer, book, books.Changes((), ()))
+    assert account.elsewhere == 950 - 360
+    assert not account.external.any()
+    here = world_account({"TLT": 0, "GLD": 1}, answer, book, books.Changes((), ()))
+    assert here.elsewhere == 0
+    assert here.external.all()
+    assert (float(here.broker_mark[0]), int(here.marked_at[0])) == (95.0, 60)  # type: ignore[index]
+
+
+def test_r28_corrections_come_back_from_text_and_in_their_order() -> None:
+    """As `read_book` puts them together: by the event after which they happened."""
+    deal = books.Deal(BrokerEvent(5, "fill", "q1", SPY, Decimal(10), Decimal(50), ZERO, 0, ""), "open")
+    split = books.Correction(SPY, "split", 10.0, Decimal(10), Decimal(100), ZERO, 5)
+    sold = books.Deal(BrokerEvent(6, "fill", "q2", SPY, Decimal(-40), Decimal(5), ZERO, 0, ""), "close")
+    assert books.settled(books.Book(), [deal, split, sold]).ledger == ((SPY, Decimal(60)),)
+    assert wire.loads(books.Correction, wire.dumps(split)) == split
