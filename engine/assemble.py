@@ -17,9 +17,9 @@ from qmtl.dsl.program import Lane, Program
 
 from .bars import Bools, Codes, Floats, Ints
 from .evaluate import MARKET, Graph
-from .kernels import Array
+from .kernels import PLAIN_ZERO, Array
 from .market import Sides
-from .missing import reasons_for
+from .missing import LastRows, reasons_for
 from .reasons import Reason
 
 
@@ -42,6 +42,7 @@ class Columns:
     guards: Codes
     fit: Floats
     features: Floats
+    shadow: Floats | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ class Part:
 Row = tuple[Part, ...]
 
 
-class Block:
+class Gathered:
     """Output rows of one kind, gathered from the graph in one go: a node's row that is an output as it stands is copied,
     any other is put together in a row of its own first, and what never changes is put together once."""
 
@@ -99,27 +100,13 @@ class Assembly:
 
     def __init__(self, program: Program, graph: Graph) -> None:
         self._graph = graph
-        plan, fit = program.regime, program.fit
+        plan = program.regime
         self._p = (plan.p_trend_up, plan.p_trend_down, plan.p_chop, plan.p_high_vol)
-        self._signal = _lanes(program, lambda lane: lane.signal)
-        numbers = {
-            "signal": self._signal,
-            "size": _lanes(program, lambda lane: lane.size),
-            "stop": _lanes(program, lambda lane: lane.stop),
-            "take": _lanes(program, lambda lane: lane.take),
-            "p": _whole(self._p),
-            "confidence": _whole([plan.confidence]),
-            "fit": _whole([fit.trend15, fit.trend60, fit.mom15, fit.mom60, fit.vol_score, fit.overext]),
-            "features": _whole([index for _, index in program.features]),
-        }
-        truths = {
-            "when": _whole([chain.when for chain in program.chains]),
-            "stay": _whole([chain.stay for chain in program.chains]),
-            "guards": _whole([guard.when for guard in program.guards]),
-        }
+        numbers, truths = number_rows(program), truth_rows(program)
+        self._signal = numbers["signal"]
         self._number_at, self._truth_at = _slices(numbers), _slices(truths)
-        self._numbers = Block(graph, [row for rows in numbers.values() for row in rows], np.float64(np.nan))
-        self._truths = Block(graph, [row for rows in truths.values() for row in rows], np.uint8(2))
+        self._numbers = Gathered(graph, [row for rows in numbers.values() for row in rows], np.float64(np.nan))
+        self._truths = Gathered(graph, [row for rows in truths.values() for row in rows], np.uint8(2))
 
     def columns(self) -> Columns:
         """All columns as of the last bar."""
@@ -131,11 +118,11 @@ class Assembly:
         signal, signal_reason = _signals(self._graph, self._signal, block[at["signal"]], known[at["signal"]])
         p_reason = _probabilities(self._graph, self._p, block[at["p"]], known[at["p"]])
         size = block[at["size"]]
-        np.minimum(np.maximum(size, 0.0, out=size), 1.0, out=size)
+        limit_size(size)
         mark = self._graph.bars["15m"][3].copy()
         for array in (mark, block, truths, known, signal, signal_reason, p_reason):
             array.setflags(write=False)
-        numbers = {name: block[where] for name, where in at.items() if name not in {"signal", "confidence"}}
+        numbers = {name: block[where] for name, where in at.items() if name not in {"signal", "confidence", "shadow"}}
         return Columns(
             mark=mark,
             signal=signal,
@@ -143,9 +130,42 @@ class Assembly:
             signal_reason=signal_reason,
             p_reason=p_reason,
             confidence=block[at["confidence"].start],
+            shadow=block[at["shadow"]] if len(block[at["shadow"]]) else None,
             **numbers,
             **{name: truths[where] for name, where in self._truth_at.items()},
         )
+
+
+def number_rows(program: Program) -> dict[str, tuple[Row, ...]]:
+    """Output rows of numbers by the name of their column."""
+    plan, fit = program.regime, program.fit
+    return {
+        "signal": _lanes(program, lambda lane: lane.signal),
+        "size": _lanes(program, lambda lane: lane.size),
+        "stop": _lanes(program, lambda lane: lane.stop),
+        "take": _lanes(program, lambda lane: lane.take),
+        "p": _whole((plan.p_trend_up, plan.p_trend_down, plan.p_chop, plan.p_high_vol)),
+        "confidence": _whole([plan.confidence]),
+        "fit": _whole([fit.trend15, fit.trend60, fit.mom15, fit.mom60, fit.vol_score, fit.overext]),
+        "features": _whole([index for _, index in program.features]),
+        "shadow": _whole(plan.shadow),
+    }
+
+
+def truth_rows(program: Program) -> dict[str, tuple[Row, ...]]:
+    """Output rows of truths by the name of their column."""
+    return {
+        "when": _whole([chain.when for chain in program.chains]),
+        "stay": _whole([chain.stay for chain in program.chains]),
+        "guards": _whole([guard.when for guard in program.guards]),
+    }
+
+
+def limit_size(size: Floats) -> None:
+    """Cut sizes to 0 to 1, in place."""
+    np.maximum(size, 0.0, out=size)
+    np.minimum(size, 1.0, out=size)
+    np.add(size, PLAIN_ZERO, size)
 
 
 def _whole(nodes: Sequence[int | None]) -> tuple[Row, ...]:
@@ -175,7 +195,7 @@ def _part(program: Program, lane: Lane, index: int | None) -> Part:
     return Part(index, columns, columns if wider is None else np.searchsorted(wider, columns).astype(np.int64))
 
 
-def _as_number(row: Array) -> Array:
+def as_number(row: Array) -> Array:
     """A named truth reads 0, 1 or missing."""
     return np.where(row == 1, np.nan, row / 2) if row.dtype == np.uint8 else row
 
@@ -184,7 +204,7 @@ def _scatter(graph: Graph, out: Array, parts: Row) -> None:
     """Put one output row together; where there is no node it keeps what it was made of."""
     for part in parts:
         if part.node is not None:
-            values = graph.rows[part.node] if out.dtype == np.uint8 else _as_number(graph.rows[part.node])
+            values = graph.rows[part.node] if out.dtype == np.uint8 else as_number(graph.rows[part.node])
             out[slice(None) if part.columns is None else part.columns] = (
                 values if part.pick is None else values[part.pick]
             )
@@ -218,7 +238,7 @@ def _explain(graph: Graph, node: int, row: Codes, unknown: Bools) -> None:
     row[never] = Reason.NO_DATA
     rest = np.flatnonzero(unknown & ~never)
     if len(rest):
-        codes = reasons_for(graph, node, rest)
+        codes = reasons_for(LastRows(graph), node, rest)
         row[rest] = np.where(codes == 0, np.uint8(Reason.DIV0), codes)  # infinite: it came from a division
 
 

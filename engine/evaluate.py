@@ -9,7 +9,7 @@ first, and a fine node reads a coarse one's last row. Constants are computed onc
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 import numpy as np
@@ -53,6 +53,10 @@ class Graph:
     kernels  one per node, None for inputs and constants
     places   what a kernel's state spans: columns, None for all of them, or the market
     bars     last bar of every symbol by rate, float64 [5, width]; daily series by "1d:NAME", [5, 1]
+    clocks   what steps a node: "15m", "60m", "1d:NAME", "" for constants
+    windows  by argument and place: kernels over the same values share one
+    late     elementwise nodes that read nothing but their own clock: after a block their rows are those of an earlier bar,
+             and are computed from the other rows when they are needed (`settle`)
     given    regime outputs from outside, float64 [5, width] in the order of GIVEN, for programs that take them as inputs;
              written before a 15m bar is stepped
     """
@@ -65,15 +69,19 @@ class Graph:
         self.places: list[Place] = []
         self.bars: dict[str, Floats] = {rate: np.full((len(FIELDS), width), np.nan) for rate in ("15m", "60m")}
         self.given: Floats = np.full((len(GIVEN), width), np.nan)
-        self._clocks: list[str] = []
+        self.clocks: list[str] = []
+        self.late: set[int] = set()
+        self._again: dict[str, list[Step]] = {"60m": [], "15m": []}
+        self._unsettled: dict[str, Mapping[Place, Active | None] | None] = {}
         self._plans: dict[str, list[Step]] = {}
         self._gathers: list[Callable[[], object]] = []
         self._gathered: dict[tuple[int, Columns], Array] = {}
-        self._windows: dict[tuple[int, Place], Window] = {}
+        self.windows: dict[tuple[int, Place], Window] = {}
         self._depths = _depths(self.nodes)
         self._arena = Arena()
         for node in self.nodes:
             self._add(node)
+        self._stands = {rate: self._places_at(rate) for rate in ("15m", "60m")}
         self._run("", {})
 
     def series(self) -> tuple[str, ...]:
@@ -82,21 +90,43 @@ class Graph:
 
     def step_bars(self, rate: str, values: Floats, present: Bools) -> None:
         """Step every node of `rate` by one bar: values [5, width] where `present` [width]."""
+        self.settle()
         if present.all():
             np.copyto(self.bars[rate], values)
             self._run(rate, None)
             return
         np.copyto(self.bars[rate], values, where=present)
+        self._run(rate, self.masks(rate, present))
+
+    def masks(self, rate: str, present: Bools) -> dict[Place, Active | None]:
+        """Who advances, for every place that the nodes of a rate stand in."""
         masks: dict[Place, Active | None] = {MARKET: None}
-        for *_, place in self._plans.get(rate, ()):
-            if place not in masks:
-                masks[place] = active_of(present[list(place)] if isinstance(place, tuple) else present)
-        self._run(rate, masks)
+        for place in self._stands[rate]:
+            masks[place] = active_of(present[list(place)] if isinstance(place, tuple) else present)
+        return masks
+
+    def _places_at(self, rate: str) -> tuple[Place, ...]:
+        """Where nodes of a rate stand, and kernels that are wider than their node."""
+        places = [
+            *zip(self.clocks, map(place_of, self.nodes), strict=True),
+            *zip(self.clocks, self.places, strict=True),
+        ]
+        return tuple(dict.fromkeys(place for clock, place in places if clock == rate and place != MARKET))
 
     def step_daily(self, series: str, values: Floats) -> None:
         """Step the nodes of a daily series by one value set, in the order of FIELDS."""
         self.bars[f"1d:{series}"][:, 0] = values
         self._run(f"1d:{series}", None)
+
+    def unsettle(self, clock: str, masks: Mapping[Place, Active | None] | None) -> None:
+        """A block has moved all rows of a clock but the `late` ones; `masks` says who advanced in it."""
+        self._unsettled[clock] = masks
+
+    def settle(self, *clocks: str) -> None:
+        """Bring the `late` rows up to the bar at which the others stand."""
+        for clock in clocks or self._again:
+            if clock in self._unsettled:
+                self._act(self._again[clock], self._unsettled.pop(clock))
 
     def refresh(self) -> None:
         """Read all inputs again after `bars` and `rows` were restored."""
@@ -104,7 +134,9 @@ class Graph:
             gather()
 
     def _run(self, clock: str, masks: dict[Place, Active | None] | None) -> None:
-        plan = self._plans.get(clock, ())
+        self._act(self._plans.get(clock, ()), masks)
+
+    def _act(self, plan: Sequence[Step], masks: Mapping[Place, Active | None] | None) -> None:
         with np.errstate(all="ignore"):
             if masks:
                 for _, act, place in plan:
@@ -114,7 +146,7 @@ class Graph:
                     act_all()
 
     def _add(self, node: Node) -> None:
-        self._clocks.append(self._clock(node))
+        self.clocks.append(self._clock(node))
         if node.op == "const":
             self._source(_constant(node))
         elif node.op == "input":
@@ -124,7 +156,7 @@ class Graph:
         else:
             args = tuple(self._read(arg, node) for arg in node.args)
             kernel = self._windowed(node, args[0]) if node.op in WINDOWED else self._make(node, self._width(node))
-            self._kernel(kernel, args, _place(node), self._bound(node, kernel, args))
+            self._kernel(kernel, args, place_of(node), self._bound(node, kernel, args))
             self.rows.append(kernel.out)
             if isinstance(kernel, Elementwise):
                 # before the first bar everything is missing, but `x ?? 5` and `false and x` are known
@@ -136,8 +168,8 @@ class Graph:
         if node.rate != "1d":
             return node.rate
         if node.op == "input":
-            return f"1d:{_series(node)[0]}"
-        clocks = {self._clocks[arg] for arg in node.args} - {""}
+            return f"1d:{series_of(node)[0]}"
+        clocks = {self.clocks[arg] for arg in node.args} - {""}
         if len(clocks) != 1:
             raise StateError(f"node {node.id} mixes daily series {sorted(clocks)}", "read them at 15m or 60m")
         return clocks.pop()
@@ -153,8 +185,8 @@ class Graph:
         self.places.append(MARKET)
 
     def _input(self, node: Node) -> None:
-        clock = self._clocks[-1]
-        name, field = _series(node)
+        clock = self.clocks[-1]
+        name, field = series_of(node)
         if node.rate == "1d":
             self.bars.setdefault(clock, np.full((len(FIELDS), 1), np.nan))
         row = self.given[GIVEN.index(field)] if field in GIVEN else self.bars[clock][FIELDS.index(field)]
@@ -172,26 +204,37 @@ class Graph:
         kernel = self._make(node, whole)
         self._kernel(kernel, (self.rows[node.args[0]],), MARKET if node.scope == "market" else source.columns)
         same = node.scope == "market" or node.columns == source.columns
-        self.rows.append(kernel.out if same else self._gather(kernel.out, _within(node.columns, source), node.rate))
+        self.rows.append(kernel.out if same else self._gather(kernel.out, within(node.columns, source), node.rate))
 
     def _make(self, node: Node, width: int) -> Kernel:
         return make(node.op, node.params, width, self._arena)
 
     def _windowed(self, node: Node, row: Array) -> Kernel:
         """Kernels over the same values share a window as deep as the deepest of them needs."""
-        key = (node.args[0], _place(node))
-        if key not in self._windows:
-            self._windows[key] = window = window_for(node.op, self._depths[key], self._width(node))
+        key = (node.args[0], place_of(node))
+        if key not in self.windows:
+            self.windows[key] = window = window_for(node.op, self._depths[key], self._width(node))
             self._plan(partial(window.push, row, None), partial(window.push, row), key[1])
-        return windowed(node.op, int(node.params[0]), self._windows[key], self._arena, pushes=False)
+        return windowed(node.op, int(node.params[0]), self.windows[key], self._arena, pushes=False)
 
     def _kernel(
         self, kernel: Kernel, args: tuple[Array, ...], place: Place, bound: Callable[[], object] | None = None
     ) -> None:
         act_all = partial(kernel.step, args, None)
         self._plan(act_all if bound is None else bound, partial(kernel.step, args), place)
+        index = len(self.kernels)
+        if isinstance(kernel, Elementwise) and self._settles(index):
+            self.late.add(index)
+            self._again[self.clocks[index]].append(self._plans[self.clocks[index]][-1])
         self.kernels.append(kernel)
         self.places.append(place)
+
+    def _settles(self, index: int) -> bool:
+        """True for a node whose arguments are of its own clock, and not given from outside."""
+        args = self.nodes[index].args
+        given = any(self.nodes[arg].op == "input" and series_of(self.nodes[arg])[1] in GIVEN for arg in args)
+        clock = self.clocks[index]
+        return clock in self._again and not given and {self.clocks[arg] for arg in args} <= {clock, ""}
 
     def _bound(self, node: Node, kernel: Kernel, args: tuple[Array, ...]) -> Callable[[], object] | None:
         """An elementwise step in one call; a constant goes in as a number, which a ufunc reads faster than a row of one."""
@@ -212,7 +255,7 @@ class Graph:
         place: Place,
         clock: str | None = None,
     ) -> None:
-        self._plans.setdefault(self._clocks[-1] if clock is None else clock, []).append((act_all, act, place))
+        self._plans.setdefault(self.clocks[-1] if clock is None else clock, []).append((act_all, act, place))
 
     def _read(self, arg: int, reader: Node) -> Array:
         """The argument's row in the columns of its reader."""
@@ -221,7 +264,7 @@ class Graph:
             return self.rows[arg]
         key = (arg, reader.columns)
         if key not in self._gathered:
-            self._gathered[key] = self._gather(self.rows[arg], _within(reader.columns, source), self._clocks[arg])
+            self._gathered[key] = self._gather(self.rows[arg], within(reader.columns, source), self.clocks[arg])
         return self._gathered[key]
 
     def _gather(self, row: Array, where: tuple[int, ...], clock: str) -> Array:
@@ -232,10 +275,12 @@ class Graph:
         gather = partial(np.take, row, at, out=out, mode="clip")
         self._gathers.append(gather)
         self._plan(gather, lambda _active: gather(), MARKET, clock)
+        if clock in self._again:
+            self._again[clock].append(self._plans[clock][-1])
         return out
 
 
-def _place(node: Node) -> Place:
+def place_of(node: Node) -> Place:
     return MARKET if node.scope == "market" else node.columns
 
 
@@ -244,12 +289,12 @@ def _depths(nodes: Sequence[Node]) -> dict[tuple[int, Place], int]:
     depths: dict[tuple[int, Place], int] = {}
     for node in nodes:
         if node.op in WINDOWED:
-            key = (node.args[0], _place(node))
+            key = (node.args[0], place_of(node))
             depths[key] = max(depths.get(key, 0), rows_of(node.op, int(node.params[0])))
     return depths
 
 
-def _within(columns: Columns, source: Node) -> tuple[int, ...]:
+def within(columns: Columns, source: Node) -> tuple[int, ...]:
     """Where the reader's columns stand in the source's row."""
     if columns is None:
         raise StateError(f"node {source.id} lacks columns that its reader needs")
@@ -259,7 +304,7 @@ def _within(columns: Columns, source: Node) -> tuple[int, ...]:
     return tuple(at[column] for column in columns)
 
 
-def _series(node: Node) -> tuple[str, str]:
+def series_of(node: Node) -> tuple[str, str]:
     """("vix", "close") of "vix.close", ("", "close") of "close"."""
     name, _, field = str(node.params[0]).rpartition(".")
     return name, field

@@ -1,10 +1,14 @@
 """Why a value is missing, found only when somebody asks.
 
-In: the graph, a node, the columns in which it is missing. Out: a reason code per column, by walking back to the first
-missing argument. Nodes that are known cost nothing; there is no second, always-on column of reasons.
+In: rows of the graph's nodes, now or over a block of time, and a node with the places in which it is missing. Out: a reason
+code per place, by walking back to the first missing argument. Nodes that are known cost nothing; there is no second,
+always-on column of reasons.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
@@ -14,22 +18,53 @@ from .kernels import PARTIAL, STATEFUL, Array
 from .reasons import Reason
 
 
+class Rows(Protocol):
+    """Where a walk reads. `at` are positions in a node's row, one for each place that was asked about."""
+
+    @property
+    def graph(self) -> Graph: ...
+
+    def values(self, index: int, at: Ints) -> Array:
+        """Values of a node."""
+        ...
+
+    def ready(self, index: int, at: Ints) -> Bools:
+        """Whether a node with a memory had seen enough."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class LastRows:
+    """The rows as they are now."""
+
+    graph: Graph
+
+    def values(self, index: int, at: Ints) -> Array:
+        row: Array = self.graph.rows[index][at]
+        return row
+
+    def ready(self, index: int, at: Ints) -> Bools:
+        kernel = self.graph.kernels[index]
+        return np.ones(len(at), np.bool_) if kernel is None else kernel.ready()[at]
+
+
 def missing_in(row: Array) -> Bools:
     """Where a row holds no value: NaN, or an unknown truth."""
     missing: Bools = row == 1 if row.dtype == np.uint8 else np.isnan(row)
     return missing
 
 
-def reasons_for(graph: Graph, node: int, symbols: Ints) -> Codes:
-    """Reason codes, uint8 [symbols], for universe columns in which `node` is missing; NONE where it is not."""
-    return _Walk(graph, symbols).reasons(node)
+def reasons_for(rows: Rows, node: int, symbols: Ints) -> Codes:
+    """Reason codes, uint8 [places], for the universe's column of each place that `rows` reads; NONE where `node` is known."""
+    return _Walk(rows, symbols).reasons(node)
 
 
 class _Walk:
     """One question to the graph about some symbols. Answers are kept per node: many nodes share their inputs."""
 
-    def __init__(self, graph: Graph, symbols: Ints) -> None:
-        self._graph = graph
+    def __init__(self, rows: Rows, symbols: Ints) -> None:
+        self._rows = rows
+        self._nodes = rows.graph.nodes
         self._symbols = symbols
         self._found: dict[int, Codes] = {}
 
@@ -40,41 +75,40 @@ class _Walk:
         return found
 
     def _reasons(self, index: int) -> Codes:
-        node = self._graph.nodes[index]
         at = self._positions(index)
-        missing = missing_in(self._graph.rows[index])[at]
+        missing = missing_in(self._rows.values(index, at))
         codes = np.zeros(len(at), dtype=np.uint8)
-        for arg in node.args:
+        for arg in self._nodes[index].args:
             if not np.any(missing & (codes == 0)):
                 return codes
             np.copyto(codes, self._of_argument(index, arg), where=missing & (codes == 0))
-        own = np.flatnonzero(missing & (codes == 0))
-        codes[own] = self._own(index, at[own])
+        own = missing & (codes == 0)
+        if own.any():
+            np.copyto(codes, self._own(index, at), where=own)
         return codes
 
     def _of_argument(self, index: int, arg: int) -> Codes:
-        node, source = self._graph.nodes[index], self._graph.nodes[arg]
+        node, source = self._nodes[index], self._nodes[arg]
         if node.scope == MARKET and source.scope != MARKET:
             # nobody has a value: any symbol's reason is the market's
-            first = np.array([source.columns[0] if source.columns else 0])
-            return np.repeat(reasons_for(self._graph, arg, first), len(self._symbols))
+            first = source.columns[0] if source.columns else 0
+            return reasons_for(self._rows, arg, np.full(len(self._symbols), first))
         return self.reasons(arg)
 
     def _own(self, index: int, at: Ints) -> Codes:
         """The node itself has no value although its arguments have one."""
-        node, kernel = self._graph.nodes[index], self._graph.kernels[index]
-        if node.op == "input":
+        op = self._nodes[index].op
+        if op == "input":
             return np.full(len(at), Reason.NO_DATA, dtype=np.uint8)
-        if node.op in PARTIAL:
+        if op in PARTIAL:
             return np.full(len(at), Reason.DIV0, dtype=np.uint8)
-        if node.op in STATEFUL and kernel is not None:
-            ready = kernel.ready()[at]
-            return np.where(ready, np.uint8(Reason.DIV0), np.uint8(Reason.WARMING))
+        if op in STATEFUL:
+            return np.where(self._rows.ready(index, at), np.uint8(Reason.DIV0), np.uint8(Reason.WARMING))
         return np.full(len(at), Reason.WARMING, dtype=np.uint8)
 
     def _positions(self, index: int) -> Ints:
         """Universe columns as positions in the node's row."""
-        node = self._graph.nodes[index]
+        node = self._nodes[index]
         if node.scope == MARKET:
             return np.zeros(len(self._symbols), dtype=np.int64)
         if node.columns is None:

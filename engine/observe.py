@@ -44,8 +44,8 @@ class Observer:
     def feed(self, row: BarRow) -> None:
         """Take the next row of closed 15m bars. Raises `DataError` for a row that is not on the session grid, not newer
         than the last one, of another universe, or not closed yet."""
-        memory, bar = self.memory, self._place(row)
-        self._close_hour_before(memory.hours.hour_of(bar))
+        memory, bar = self.memory, self.place(row)
+        self.leave_hour(bar)
         somebody = bool(row.present.any())
         if somebody:
             memory.hours.add(bar, row.values, row.present)
@@ -78,6 +78,7 @@ class Observer:
                 f"a row known at {iso(self.memory.known_at)} was fed, but the market of {iso(now)} is asked for"
             )
         if self._columns is None:
+            self.memory.graph.settle()
             self._columns = self._assembly.columns()
         columns = {name: getattr(self._columns, name) for name in _COLUMNS}
         return Market(
@@ -93,6 +94,7 @@ class Observer:
 
     def state(self) -> ObserveState:
         """All that is remembered, as a value."""
+        self.memory.graph.settle()
         return observe_state(self.memory)
 
     def snapshot(self) -> bytes:
@@ -101,17 +103,19 @@ class Observer:
 
     def restore(self, payload: bytes) -> None:
         """Continue where `snapshot` of the same program stood, to the bit. Raises `StateError`; nothing is changed then."""
+        self.memory.graph.settle()
         restore_state(self.memory, decode(payload))
         self._columns = None
 
     def adopt(self, old: Observer) -> None:
         """Take over the state of every node that `old` has as well, column by symbol name; the rest stays as it was warmed
         up. Both must stand at the same bar, else `StateError`."""
+        self.memory.graph.settle()
         adopt_state(self.memory, old.state())
         self._columns = None
 
-    def _place(self, row: BarRow) -> int:
-        """The row's index in the 15m grid, checked."""
+    def place(self, row: BarRow) -> int:
+        """The row's index in the 15m grid. Raises `DataError` for a row that `feed` would not take."""
         grid, width, last = self.calendar.grid("15m"), self.memory.graph.width, self.memory.bar_start
         bar = int(grid.starts.searchsorted(row.start))
         if bar == len(grid.starts) or int(grid.starts[bar]) != row.start or int(grid.ends[bar]) != row.end:
@@ -128,10 +132,14 @@ class Observer:
             raise DataError(f"a row of {row.values.shape[-1]} symbols was fed to a world of {width}")
         return bar
 
-    def _close_hour_before(self, hour: int) -> None:
-        """The feed may have skipped the last slot of an hour: any later row closes it."""
-        if self.memory.hours.index not in {-1, hour}:
+    def leave_hour(self, bar: int) -> None:
+        """Before a bar of the 15m grid: the feed may have skipped the last slot of an hour, and any later row closes it."""
+        if self.memory.hours.index not in {-1, self.memory.hours.hour_of(bar)}:
             self._close_hour()
+
+    def moved(self) -> None:
+        """The memory was moved on from outside, as `blocks` does: columns are assembled anew."""
+        self._columns = None
 
     def _close_hour(self) -> None:
         hour = self.memory.hours.close()

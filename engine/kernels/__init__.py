@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import numpy as np
+
 from .cross import CROSS
 from .elementwise import COMPARISONS, ELEMENTWISE, PARTIAL, Elementwise, comparison
-from .kernel import Active, Arena, Array, Kernel, active_of
+from .kernel import PLAIN_ZERO, Active, Arena, Array, Kernel, active_of
 from .latches import Crosses, Latch, Ratchet
 from .recursive import Atr, Rsi, TrueRange, ema, wilder
 from .window import Window, rows_of, window_for
-from .windowed import WINDOWED, windowed
+from .windowed import WINDOWED, WindowKernel, windowed
 
 #: width -> kernel, for ops with state and no parameters
 _PLAIN: dict[str, Callable[[int], Kernel]] = {
@@ -46,7 +48,7 @@ def make(op: str, params: Sequence[float | int | str], width: int, arena: Arena 
     if op in _PLAIN:
         return _PLAIN[op](width)
     if op in COMPARISONS:
-        return Elementwise(comparison(op, width), "truth", width)
+        return Elementwise(comparison(op, np.empty((2, width), dtype=np.bool_)), "truth", width)
     if op in CROSS:
         return Elementwise(CROSS[op], "num", width)
     return Elementwise(ELEMENTWISE[op], "truth" if op in _TRUTHS else "num", width)
@@ -56,6 +58,7 @@ __all__ = [
     "CROSS_OPS",
     "OPS",
     "PARTIAL",
+    "PLAIN_ZERO",
     "STATEFUL",
     "WINDOWED",
     "Active",
@@ -64,6 +67,7 @@ __all__ = [
     "Elementwise",
     "Kernel",
     "Window",
+    "WindowKernel",
     "active_of",
     "make",
     "rows_of",

@@ -5,11 +5,13 @@ In: one row over symbols. Out: one value for all of them (`count`, `breadth`, `x
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from ..bars import Codes, Floats
 from .elementwise import Compute
-from .kernel import TRUE, UNKNOWN
+from .kernel import TRUE, UNKNOWN, Array
 
 
 def count(truth: Codes, out: Floats) -> None:
@@ -46,4 +48,37 @@ def xrank(row: Floats, out: Floats) -> None:
     out[order[:known]] = ranks / known
 
 
+def _judged_rows(block: Codes) -> Iterator[tuple[int, int]]:
+    """How many symbols are definitely true, and how many are known, in every row."""
+    trues, knowns = block == TRUE, block != UNKNOWN
+    return zip(map(np.count_nonzero, trues), map(np.count_nonzero, knowns), strict=True)
+
+
+def _count_rows(block: Codes, out: Floats) -> None:
+    """`count` of every row."""
+    out[:, 0] = [true if known else np.nan for true, known in _judged_rows(block)]
+
+
+def _breadth_rows(block: Codes, out: Floats) -> None:
+    """`breadth` of every row."""
+    out[:, 0] = [true / known if known else np.nan for true, known in _judged_rows(block)]
+
+
+def _each(compute: Compute) -> Compute:
+    """Row by row: what is added up or sorted across symbols goes by the row."""
+
+    def rows(block: Array, out: Floats) -> None:
+        for row, after in zip(block, out, strict=True):
+            compute(row, after)
+
+    return rows
+
+
 CROSS: dict[str, Compute] = {"count": count, "breadth": breadth, "xmean": xmean, "xrank": xrank}
+#: the same over blocks of rows
+CROSS_BLOCKS: dict[str, Compute] = {
+    "count": _count_rows,
+    "breadth": _breadth_rows,
+    "xmean": _each(xmean),
+    "xrank": _each(xrank),
+}

@@ -51,11 +51,12 @@ class Elementwise:
         return np.ones(len(self.out), dtype=np.bool_)
 
 
-def comparison(op: str, width: int) -> Compute:
-    """gt ge lt le eq ne of two rows of numbers as truths: 1 + holds - fails, and neither does with a missing side."""
-    holds, fails = np.empty((2, width), dtype=np.bool_)
+def comparison(op: str, flags: Bools) -> Compute:
+    """gt ge lt le eq ne of two rows of numbers as truths: 1 + holds - fails, and neither does with a missing side. `flags`
+    is room for two rows, or blocks, of what is compared."""
+    holds, fails = flags
     plus, minus = holds.view(np.uint8), fails.view(np.uint8)
-    unknown = full_of(UNKNOWN, width)
+    unknown = full_of(UNKNOWN, len(holds)) if holds.ndim == 1 else UNKNOWN
 
     def ordered(a: Array, b: Array, out: Array) -> None:
         yes(a, b, holds)
@@ -98,7 +99,9 @@ def _divide(a: Array, b: Array, out: Array) -> None:
 
 def _log(x: Array, out: Array) -> None:
     np.log(x, out)
-    np.copyto(out, np.nan, where=x <= 0.0)
+    outside = np.less_equal(x, 0.0)
+    if 1 in outside.tobytes():
+        np.copyto(out, np.nan, where=outside)
 
 
 def _clip(x: Array, low: Array, high: Array, out: Array) -> None:

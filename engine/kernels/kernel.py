@@ -64,13 +64,19 @@ class Arena:
     def __init__(self) -> None:
         self._blocks: dict[tuple[int, int, str], Array] = {}
 
-    def floats(self, rows: int, width: int) -> Floats:
-        """An uninitialised float64 [rows, width]; its content lasts until the next kernel steps."""
-        return self._blocks.setdefault((rows, width, "f"), np.empty((rows, width)))
+    def floats(self, rows: int, width: int, use: str = "") -> Floats:
+        """An uninitialised float64 [rows, width], one for each `use`; its content lasts until the next kernel steps."""
+        return self._block(rows, width, f"f{use}", np.float64)
 
-    def codes(self, rows: int, width: int) -> Codes:
+    def codes(self, rows: int, width: int, use: str = "") -> Codes:
         """The same for uint8."""
-        return self._blocks.setdefault((rows, width, "u"), np.empty((rows, width), dtype=np.uint8))
+        return self._block(rows, width, f"u{use}", np.uint8)
+
+    def _block(self, rows: int, width: int, use: str, kind: type[np.generic]) -> Array:
+        found = self._blocks.get((rows, width, use))
+        if found is None:
+            found = self._blocks[rows, width, use] = np.empty((rows, width), kind)
+        return found
 
 
 def empty_row(kind: str, width: int) -> Array:

@@ -18,31 +18,31 @@ from .kernel import PLAIN_ZERO, TRUE, UNKNOWN, Active, Array, full_of, keep
 class Crosses:
     """a > b now and a <= b one step ago; with `swap` the other way down. Unknown on the first step."""
 
-    __slots__ = ("_above", "_before", "_now", "_swap", "out")
+    __slots__ = ("_above", "_now", "before", "out", "swap")
 
     def __init__(self, width: int, *, swap: bool) -> None:
-        self._swap = swap
-        self._above: Compute = comparison("gt", width)
+        self.swap = swap
+        self._above: Compute = comparison("gt", np.empty((2, width), dtype=np.bool_))
         self._now: Codes = np.empty(width, dtype=np.uint8)
-        self._before: Codes = np.full(width, UNKNOWN)  # truth of a <= b
+        self.before: Codes = np.full(width, UNKNOWN)  # truth of a <= b
         self.out: Codes = np.full(width, UNKNOWN)
 
     def step(self, args: tuple[Array, ...], active: Active | None) -> Array:
-        first, second = reversed(args) if self._swap else args
+        first, second = reversed(args) if self.swap else args
         self._above(first, second, self._now)
-        keep(self.out, np.minimum(self._now, self._before), active)
+        keep(self.out, np.minimum(self._now, self.before), active)
         np.subtract(TRUE, self._now, self._now)
-        keep(self._before, self._now, active)
+        keep(self.before, self._now, active)
         return self.out
 
     def state(self) -> tuple[Array, ...]:
-        return (self._before.copy(),)
+        return (self.before.copy(),)
 
     def restore(self, state: tuple[Array, ...]) -> None:
-        np.copyto(self._before, state[0])
+        np.copyto(self.before, state[0])
 
     def ready(self) -> Bools:
-        ready: Bools = self._before != UNKNOWN
+        ready: Bools = self.before != UNKNOWN
         return ready
 
 
@@ -52,56 +52,56 @@ class Ratchet:
     Above it, line = max(line, lower), and x below the line flips it to `upper`; below it, line = min(line, upper), and x
     above it flips it to `lower`. It starts above when x >= (lower + upper) / 2."""
 
-    __slots__ = ("_line", "_side", "out")
+    __slots__ = ("line", "out", "side")
 
     def __init__(self, width: int) -> None:
-        self._line: Floats = np.full(width, np.nan)
-        self._side: NDArray[np.int8] = np.zeros(width, dtype=np.int8)
+        self.line: Floats = np.full(width, np.nan)
+        self.side: NDArray[np.int8] = np.zeros(width, dtype=np.int8)
         self.out: Floats = np.full(width, np.nan)
 
     def step(self, args: tuple[Array, ...], active: Active | None) -> Array:
         x, lower, upper = args
         unknown = np.isnan(x + lower + upper)
-        side = self._side
+        side = self.side
         if 0 in side.tobytes():
             begins = np.where(x >= (lower + upper) / 2, np.int8(1), np.int8(-1))
             side = np.where(side == 0, begins, side)
         above = side > 0
         # below the line everything is mirrored, so that both sides are one formula: exact, a sign rounds nothing
         sign = side.astype(np.float64)
-        line = self._line * sign
+        line = self.line * sign
         # fmax leaves out the line that a fresh column does not have yet
         np.fmax(line, np.where(above, lower, upper) * sign, line)
         flips = x * sign < line
         np.multiply(line, sign, line)
-        np.add(line, PLAIN_ZERO, line)
         if 1 in flips.tobytes():
             np.copyto(line, np.where(above, upper, lower), where=flips)
             side = np.where(flips, -side, side)
+        np.add(line, PLAIN_ZERO, line)
         self._keep(line, side, unknown, active)
         return self.out
 
     def _keep(self, line: Floats, side: NDArray[np.int8], unknown: Bools, active: Active | None) -> None:
         if active is None and 1 not in unknown.tobytes():
-            for kept in (self._line, self.out):
+            for kept in (self.line, self.out):
                 np.copyto(kept, line)
-            np.copyto(self._side, side)
+            np.copyto(self.side, side)
             return
         moves = ~unknown if active is None else ~unknown & active.mask
-        np.copyto(self._line, line, where=moves)
-        np.copyto(self._side, side, where=moves)
+        np.copyto(self.line, line, where=moves)
+        np.copyto(self.side, side, where=moves)
         np.copyto(line, np.nan, where=unknown)
         keep(self.out, line, active)
 
     def state(self) -> tuple[Array, ...]:
-        return self._line.copy(), self._side.copy()
+        return self.line.copy(), self.side.copy()
 
     def restore(self, state: tuple[Array, ...]) -> None:
-        np.copyto(self._line, state[0])
-        np.copyto(self._side, state[1])
+        np.copyto(self.line, state[0])
+        np.copyto(self.side, state[1])
 
     def ready(self) -> Bools:
-        ready: Bools = self._side != 0
+        ready: Bools = self.side != 0
         return ready
 
 
@@ -109,10 +109,10 @@ class Latch:
     """A signal in {-1, 0, 1} from `latch(long, short, exit_long, exit_short)`; the rule is `latched`. Missing while flat
     with an unknown entry condition."""
 
-    __slots__ = ("_one", "_side", "_three", "_which", "out")
+    __slots__ = ("_one", "_three", "_which", "out", "side")
 
     def __init__(self, width: int) -> None:
-        self._side: NDArray[np.int8] = np.zeros(width, dtype=np.int8)
+        self.side: NDArray[np.int8] = np.zeros(width, dtype=np.int8)
         self._which: Codes = np.empty(width, dtype=np.uint8)
         self._one, self._three = full_of(np.uint8(1), width), full_of(np.uint8(3), width)
         self.out: Floats = np.full(width, np.nan)
@@ -120,23 +120,23 @@ class Latch:
     def step(self, args: tuple[Array, ...], active: Active | None) -> Array:
         # side and four truths are five digits of base 3: at most 242, which a byte holds
         which = self._which
-        np.add(self._side.view(np.uint8), self._one, which)
+        np.add(self.side.view(np.uint8), self._one, which)
         for truth in args:
             np.multiply(which, self._three, which)
             np.add(which, truth, which)
         row = which.astype(np.intp)
-        keep(self._side, _SIDES.take(row), active)
+        keep(self.side, _SIDES.take(row), active)
         keep(self.out, _SIGNALS.take(row), active)
         return self.out
 
     def state(self) -> tuple[Array, ...]:
-        return (self._side.copy(),)
+        return (self.side.copy(),)
 
     def restore(self, state: tuple[Array, ...]) -> None:
-        np.copyto(self._side, state[0])
+        np.copyto(self.side, state[0])
 
     def ready(self) -> Bools:
-        return np.ones(len(self._side), dtype=np.bool_)
+        return np.ones(len(self.side), dtype=np.bool_)
 
 
 def latched(side: int, long: int, short: int, exits: tuple[int, int]) -> int:

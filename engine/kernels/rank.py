@@ -23,52 +23,62 @@ class Percentile:
         "_below",
         "_codes",
         "_flags",
-        "_known",
-        "_near",
-        "_pushes",
         "_row",
-        "_rows",
         "_stale",
         "_up_to",
-        "_window",
+        "known",
+        "near",
         "out",
+        "pushes",
+        "rows",
+        "window",
     )
 
     def __init__(self, window: Window, rows: int, arena: Arena, *, pushes: bool) -> None:
-        self._window = window
-        self._rows = rows
-        self._pushes = pushes
+        self.window = window
+        self.rows = rows
+        self.pushes = pushes
         self._row: Array = window.last(1)[0].copy()  # a fresh window holds missing values only
         width = len(self._row)
-        self._near = Window(rows, width, np.float32(np.nan))
+        self.near = Window(rows, width, np.float32(np.nan))
         self._codes = arena.codes(rows, width)
         self._flags: Bools = self._codes.view(np.bool_)
         self._below, self._up_to = np.empty((2, width), dtype=np.uint8 if rows <= 255 else np.uint16)
-        self._known = False  # True: the window holds no missing value
+        self.known = False  # True: the window holds no missing value
         self._stale = False
         self.out: Array = self._row[: window.width]
 
+    def reserve(self, rows: int) -> None:
+        """Make room for blocks of so many rows."""
+        for window in (self.window, self.near):
+            window.reserve(rows)
+
     def step(self, args: tuple[Array, ...], active: Active | None) -> Array:
-        if self._pushes:
-            self._window.push(args[0], active)
-        newest = self._window.last(1)[0]
+        if self.pushes:
+            self.window.push(args[0], active)
+        newest = self.window.last(1)[0]
         if self._stale:
-            self._near.replace(narrowed(self._window.last(self._rows)))
-            self._known = self._stale = False
+            self.refresh()
         else:
-            self._near.push(narrowed(newest), active)
+            self.near.push(narrowed(newest), active)
         self._count()
         row = self._row
         np.add(self._below, self._up_to, row, dtype=np.float64)
         np.add(row, 1.0, row)
         np.multiply(row, 0.5, row)
-        np.divide(row, float(self._rows), row)
+        np.divide(row, float(self.rows), row)
         self._blank(newest)
         return self.out
 
+    def refresh(self) -> None:
+        """The window in single precision, where it is not known."""
+        if self._stale:
+            self.near.replace(narrowed(self.window.last(self.rows)))
+            self.known = self._stale = False
+
     def _count(self) -> None:
         """Values below the newest and not above it, per column."""
-        near, below, up_to = self._near.last(self._rows), self._below, self._up_to
+        near, below, up_to = self.near.last(self.rows), self._below, self._up_to
         for compare, count in ((np.less, below), (np.less_equal, up_to)):
             compare(near, near[-1], self._flags)
             np.add.reduce(self._codes, axis=0, dtype=count.dtype, out=count)
@@ -77,29 +87,29 @@ class Percentile:
             self._recount(np.flatnonzero(tied))
 
     def _recount(self, columns: Ints) -> None:
-        block = np.take(self._window.last(self._rows), columns, axis=1)
+        block = np.take(self.window.last(self.rows), columns, axis=1)
         self._below[columns] = np.add.reduce(block < block[-1], axis=0, dtype=self._below.dtype)
         self._up_to[columns] = np.add.reduce(block <= block[-1], axis=0, dtype=self._up_to.dtype)
 
     def _blank(self, newest: Array) -> None:
         """A window that holds a missing value has no value; looked for only after one came in, until it has left."""
-        self._known = self._known and 1 not in np.isnan(newest).tobytes()
-        if not self._known:
-            near = self._near.last(self._rows)
+        self.known = self.known and 1 not in np.isnan(newest).tobytes()
+        if not self.known:
+            near = self.near.last(self.rows)
             np.not_equal(near, near, self._flags)
             missing = np.logical_or.reduce(self._flags, axis=0)
             np.copyto(self._row, np.nan, where=missing)
-            self._known = not missing.any()
+            self.known = not missing.any()
 
     def _own(self) -> Array:
-        rows: Array = self._window.last(self._rows)[:, : len(self.out)]
+        rows: Array = self.window.last(self.rows)[:, : len(self.out)]
         return rows
 
     def state(self) -> tuple[Array, ...]:
         return (self._own().copy(),)
 
     def restore(self, state: tuple[Array, ...]) -> None:
-        self._window.replace(state[0])
+        self.window.replace(state[0])
         self._stale = True
 
     def ready(self) -> Bools:

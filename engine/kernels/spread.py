@@ -12,7 +12,7 @@ from math import isqrt
 
 import numpy as np
 
-from ..bars import Bools
+from ..bars import Bools, Floats
 from .kernel import Active, Arena, Array
 from .window import Window
 
@@ -27,106 +27,121 @@ class Spread:
     gives exactly 0 for a constant, and so no score. Which way a column goes depends on its own window alone."""
 
     __slots__ = (
-        "_block",
-        "_blocks",
-        "_depth",
         "_gap",
         "_narrow",
         "_newest",
-        "_pushes",
         "_row",
-        "_rows",
-        "_score",
         "_scratch",
+        "_squares",
         "_stale",
         "_sums",
-        "_window",
+        "block",
+        "blocks",
+        "depth",
         "out",
+        "pushes",
+        "rows",
+        "score",
+        "window",
     )
 
     def __init__(self, window: Window, rows: int, arena: Arena, *, score: bool, pushes: bool) -> None:
-        self._window = window
-        self._rows = rows
-        self._score = score
-        self._pushes = pushes
-        self._block = block_of(rows)
-        self._depth = rows - self._block + 1
+        self.window = window
+        self.rows = rows
+        self.score = score
+        self.pushes = pushes
+        self.block = block_of(rows)
+        self.depth = rows - self.block + 1
         self._row: Array = window.last(1)[0].copy()  # a fresh window holds missing values only
         width = len(self._row)
-        self._blocks = Window(self._depth, width, np.float64(np.nan), values=2)  # sums of x and of x x over a block
+        self._squares = arena.floats(self.block, width, use="squares")
+        self.blocks = Window(self.depth, width, np.float64(np.nan), values=2)  # sums of x and of x x over a block
         self._newest, self._sums, self._scratch, (self._gap, _) = arena.floats(8, width).reshape(4, 2, width)
         self._narrow: Bools = np.empty(width, dtype=np.bool_)
         self._stale = False
         self.out: Array = self._row[: window.width]
 
+    def reserve(self, rows: int) -> None:
+        """Make room for blocks of so many rows."""
+        for window in (self.window, self.blocks):
+            window.reserve(rows)
+
     def step(self, args: tuple[Array, ...], active: Active | None) -> Array:
-        if self._pushes:
-            self._window.push(args[0], active)
+        if self.pushes:
+            self.window.push(args[0], active)
         if self._stale:
-            self._rebuild()
+            self.refresh()
         else:
-            self._add_up(self._window.last(self._block))
-            self._blocks.push(self._newest, active)
-        np.add.reduce(self._blocks.last(self._depth)[:: self._block], axis=0, out=self._sums)
+            self._add_up(self.window.last(self.block))
+            self.blocks.push(self._newest, active)
+        np.add.reduce(self.blocks.last(self.depth)[:, :: self.block], axis=1, out=self._sums, initial=0.0)
         self._deviate()
-        if self._score:
+        if self.score:
             np.divide(self._gap, self._row, self._row)
         return self.out
 
     def _add_up(self, block: Array) -> None:
         total, squares = self._newest
-        np.add.reduce(block, axis=0, out=total)
-        np.einsum("ij,ij->j", block, block, out=squares)
+        np.add.reduce(block, axis=0, out=total, initial=0.0)
+        np.multiply(block, block, self._squares)
+        np.add.reduce(self._squares, axis=0, out=squares, initial=0.0)
 
-    def _rebuild(self) -> None:
-        """All blocks of the window, added up one by one as they would have been step by step."""
-        rows = self._window.last(self._rows)
-        sums = np.empty((self._depth, *self._newest.shape))
-        for index, row in enumerate(sums):
-            self._add_up(rows[index : index + self._block])
-            row[...] = self._newest
-        self._blocks.replace(sums)
+    def refresh(self) -> None:
+        """All blocks of the window, added up one by one as they would have been step by step, where they are not known."""
+        if not self._stale:
+            return
+        rows, sums = self.window.last(self.rows), self.blocks.last(self.depth)
+        for index in range(self.depth):
+            self._add_up(rows[index : index + self.block])
+            sums[:, index] = self._newest
         self._stale = False
 
     def _deviate(self) -> None:
         """Standard deviation into `_row`, newest value less the mean into `_gap`."""
         (total, squares), (mean, noise), row = self._sums, self._scratch, self._row
-        np.divide(total, float(self._rows), mean)
-        np.multiply(squares, _NOISE, noise)
-        np.multiply(total, mean, row)
-        np.subtract(squares, row, row)
-        np.less_equal(row, noise, self._narrow)
-        if self._score:
-            np.subtract(self._window.last(1)[0], mean, self._gap)
+        deviations(self.rows, total, squares, (mean, noise, self._narrow, row))
+        if self.score:
+            np.subtract(self.window.last(1)[0], mean, self._gap)
         if 1 in self._narrow.tobytes():
-            self._exact()
-        np.divide(row, self._rows - 1.0, row)
+            columns = np.flatnonzero(self._narrow)
+            columns = np.resize(columns, max(len(columns), 2))  # one column alone would be added up in another order
+            row[columns], self._gap[columns] = exactly(np.take(self.window.last(self.rows), columns, axis=1))
+        np.divide(row, self.rows - 1.0, row)
         np.sqrt(row, row)
 
-    def _exact(self) -> None:
-        columns = np.flatnonzero(self._narrow)
-        columns = np.resize(columns, max(len(columns), 2))  # one column alone would be added up in another order
-        block = np.take(self._window.last(self._rows), columns, axis=1)
-        block -= block[-1].copy()
-        total = np.add.reduce(block, axis=0)
-        # the newest value is among them, so that this subtraction loses a factor n at most
-        self._row[columns] = np.einsum("ij,ij->j", block, block) - total * total / self._rows
-        self._gap[columns] = -total / self._rows
-
     def _own(self) -> Array:
-        rows: Array = self._window.last(self._rows)[:, : len(self.out)]
+        rows: Array = self.window.last(self.rows)[:, : len(self.out)]
         return rows
 
     def state(self) -> tuple[Array, ...]:
         return (self._own().copy(),)
 
     def restore(self, state: tuple[Array, ...]) -> None:
-        self._window.replace(state[0])
+        self.window.replace(state[0])
         self._stale = True
 
     def ready(self) -> Bools:
         missing: Bools = np.logical_or.reduce(np.isnan(self._own()), axis=0)
         return ~missing
+
+
+def deviations(rows: int, total: Floats, squares: Floats, out: tuple[Floats, Floats, Bools, Floats]) -> None:
+    """From the sums of x and x x over `rows` values: mean, what counts as noise, where there is nothing but noise, and the
+    sum of squared deviations, into the four of `out`."""
+    mean, noise, narrow, row = out
+    np.divide(total, float(rows), mean)
+    np.multiply(squares, _NOISE, noise)
+    np.multiply(total, mean, row)
+    np.subtract(squares, row, row)
+    np.less_equal(row, noise, narrow)
+
+
+def exactly(windows: Floats) -> tuple[Floats, Floats]:
+    """Sum of squared deviations, and newest value less the mean, of windows [rows, two or more] of their own."""
+    gaps = windows - windows[-1]
+    total = np.add.reduce(gaps, axis=0, initial=0.0)
+    # the newest value is among them, so that this subtraction loses a factor n at most
+    return np.add.reduce(gaps * gaps, axis=0, initial=0.0) - total * total / len(windows), -total / len(windows)
 
 
 def block_of(rows: int) -> int:

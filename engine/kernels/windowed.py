@@ -7,6 +7,9 @@ from .rank import Percentile
 from .spread import Spread
 from .window import BLOCKS, EXTREMA, Extremum, Window, Windowed, rows_of
 
+#: kernels that read a window
+WindowKernel = Windowed | Extremum | Spread | Percentile
+
 _SPREADS = {"stdev": False, "zscore": True}
 
 WINDOWED = frozenset({*BLOCKS, *EXTREMA, *_SPREADS, "percentile"})
@@ -21,4 +24,4 @@ def windowed(op: str, length: int, window: Window, arena: Arena, *, pushes: bool
         return Spread(window, rows, arena, score=_SPREADS[op], pushes=pushes)
     if op == "percentile":
         return Percentile(window, rows, arena, pushes=pushes)
-    return Windowed(window, rows, BLOCKS[op](rows), pushes=pushes)
+    return Windowed(op, window, rows, pushes=pushes)

@@ -1,7 +1,8 @@
 """`qmtl run` as a person meets it: limits, dry runs, the live table, editing while it runs, the wall clock."""
 
-from __future__ import csv
+from __future__ import annotations
 
+import csv
 import itertools
 import os
 import re

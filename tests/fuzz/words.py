@@ -31,6 +31,7 @@ NAMED = {
     "world.parameters.*.by_symbol": "symbol",
     "world.parameters.*.by_symbol.*": "parameter",
     "world.hysteresis": "name",
+    "world.select.alphas": "strategy",
     "world.hysteresis.*": "name",
 }
 #: scalars that name something
@@ -40,6 +41,7 @@ NAMES = {
     "world.exchange": "document",
     "world.allowlist": "document",
     "world.regime.heuristic": "name",
+    "world.regime.shadow": "name",
     "world.regime.model": "document",
     "allowlist.rows[].strategy": "strategy",
 }

@@ -1,0 +1,157 @@
+"""The simulated broker of a backtest, in columns: what `adapters/paper.py` is for a run, order by order.
+
+In: sized legs of a tick, opens of bars. Out: fills, orders that ended, and what is left working. Rules: an order fills at
+the open of the first bar of its symbol that starts at or after it was sent (`late` bars later where costs say so), day
+orders end with their session, an order that buying power does not cover is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Final
+
+import numpy as np
+
+from qmtl.dsl.model import ExchangePolicy
+
+from ..bars import Bools, Floats, Ints, OpenRow
+from ..paperrules import EXACT, Tariff, exact_sum, refused_opening, reserve
+from .purse import Purse
+
+#: a sum of floats is believed to this fraction
+_SURE: Final = 1e-9
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Legs:
+    """Orders as columns, W rows: row in the list of all orders, column among the feed's symbols, signed atoms, closing leg,
+    grid time of the tick that sent it, end of its session, bars it still has to wait."""
+
+    row: Ints
+    column: Ints
+    atoms: Ints
+    close: Bools
+    since: Ints
+    expires: Ints
+    wait: Ints
+
+    def __len__(self) -> int:
+        return len(self.row)
+
+    def take(self, where: Bools | Ints) -> Legs:
+        """Some of the rows."""
+        return Legs(*(getattr(self, name)[where] for name in Legs.__slots__))
+
+
+def joined(first: Legs, second: Legs) -> Legs:
+    """Both, one below the other."""
+    return Legs(*(np.concatenate((getattr(first, name), getattr(second, name))) for name in Legs.__slots__))
+
+
+_NO_ROWS = np.zeros(0, dtype=np.int64)
+NO_LEGS: Final = Legs(_NO_ROWS, _NO_ROWS, _NO_ROWS, np.zeros(0, dtype=np.bool_), _NO_ROWS, _NO_ROWS, _NO_ROWS)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fills:
+    """Fills as columns: the filled legs, start of the bar that filled them, price and fee in millionths."""
+
+    legs: Legs
+    at: int
+    price: Ints
+    fee: Ints
+
+
+class Floor:
+    """Working orders over a purse. Use per tick: `advance`, then read, `cancel`, `submit`."""
+
+    def __init__(self, purse: Purse, policy: ExchangePolicy, tariff: Tariff) -> None:
+        self.purse, self._policy, self._tariff = purse, policy, tariff
+        self.working: Legs = NO_LEGS
+
+    def advance(self, now: int, opens: Sequence[OpenRow]) -> tuple[list[Fills], Legs]:
+        """(fills, orders that expired) by `now`; `opens` are the bars that started since the last call, by start."""
+        fills: list[Fills] = []
+        for row in opens:
+            if not len(self.working):
+                break
+            fills.extend(self._filled(row))
+        ended = NO_LEGS
+        if len(self.working):
+            over = self.working.expires <= now
+            if over.any():
+                ended, self.working = self.working.take(over), self.working.take(~over)
+        return fills, ended
+
+    def _filled(self, row: OpenRow) -> Iterator[Fills]:
+        legs = self.working
+        prices = row.prices.take(legs.column)
+        reached = (legs.since <= row.start) & (row.start < legs.expires) & ~np.isnan(prices)
+        ready = reached & (legs.wait == 0)
+        waiting = legs.take(~ready)
+        if np.count_nonzero(reached & ~ready):
+            late = reached[~ready].astype(np.int64)
+            waiting = replace(waiting, wait=waiting.wait - late)
+        self.working = waiting
+        if np.count_nonzero(ready):
+            done = legs.take(ready)
+            price, fee = self.purse.fill(done.column, done.atoms, prices[ready])
+            yield Fills(done, row.start, price, fee)
+
+    def cancel(self, rows: Sequence[int]) -> Legs:
+        """Take orders away; they ended unfilled."""
+        gone = np.isin(self.working.row, rows)
+        ended, self.working = self.working.take(gone), self.working.take(~gone)
+        return ended
+
+    def power(self, marks: Floats) -> float:
+        """Buying power left after what working opening orders reserve, to the cent."""
+        opening = self._opening()
+        if not len(opening):
+            return self.purse.power(marks)
+        return float(max(self._exact_power(marks), Decimal(0)).quantize(Decimal("0.01"), "ROUND_DOWN"))
+
+    def submit(self, legs: Legs, marks: Floats) -> Bools:
+        """Take orders; [k] which were refused for want of buying power. `marks` as of now."""
+        refused = np.zeros(len(legs), dtype=np.bool_)
+        opening = ~legs.close
+        if np.count_nonzero(opening) and not self._plenty(legs.take(opening), marks):
+            refused = self._one_by_one(legs, marks)
+        taken = legs.take(~refused) if np.count_nonzero(refused) else legs
+        self.working = joined(self.working, taken) if len(self.working) else taken
+        return refused
+
+    def _plenty(self, legs: Legs, marks: Floats) -> bool:
+        """True when buying power surely covers all of them."""
+        tariff, size = self._tariff, float(self.purse.atom)
+        rate = np.where(legs.atoms > 0, 1 + float(tariff.fee) + float(tariff.slippage), 0.5)
+        need = float((np.abs(legs.atoms) * size * marks.take(legs.column) * rate).sum())
+        return need * (1 + _SURE) + 0.02 <= self.power(marks) * (1 - _SURE)
+
+    def _one_by_one(self, legs: Legs, marks: Floats) -> Bools:
+        refused = np.zeros(len(legs), dtype=np.bool_)
+        power, atom = self._exact_power(marks), self.purse.atom
+        columns = (legs.column.tolist(), legs.atoms.tolist(), legs.close.tolist())
+        for i, (column, atoms, close) in enumerate(zip(*columns, strict=True)):
+            if close:
+                continue
+            side, qty, mark = (1 if atoms > 0 else -1), abs(atoms) * atom, Decimal(repr(float(marks[column])))
+            _, why = refused_opening(self._policy, self._tariff, (side, qty, mark), power)
+            if why:
+                refused[i] = True
+            else:
+                power = exact_sum(power, -reserve(side, EXACT.multiply(qty, mark), self._tariff))
+        return refused
+
+    def _opening(self) -> Legs:
+        return self.working.take(~self.working.close) if len(self.working) else NO_LEGS
+
+    def _exact_power(self, marks: Floats) -> Decimal:
+        power = self.purse.exact_power(marks)
+        opening = self._opening()
+        for column, atoms in zip(opening.column.tolist(), opening.atoms.tolist(), strict=True):
+            worth = EXACT.multiply(abs(atoms) * self.purse.atom, Decimal(repr(float(marks[column]))))
+            power = exact_sum(power, -reserve(1 if atoms > 0 else -1, worth, self._tariff))
+        return power

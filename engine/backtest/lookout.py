@@ -1,0 +1,134 @@
+"""What the worlds see at each tick, observed block by block ahead of the loop.
+
+In: feeds, observers, the decision times. Out: per tick the rows that became known and each world's `Market`, as a live run
+would have them at that tick. Looking ahead of the loop is safe because observing reads bars alone, and every row of a
+block holds what was known at its own time; the tests hold blocks and single rows equal, to the bit.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ..bars import BarRow, Floats, MacroRow, traded
+from ..blockobserver import BlockObserver, rows_of_block
+from ..blocks import Block, stacked
+from ..calendar import SessionCalendar
+from ..columns import Slice
+from ..fit import scores
+from ..frame import Frame
+from ..market import Counts, Market
+from ..observe import Observer
+from ..ports import BarFeed, MacroFeed
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Seen:
+    """One row that became known: when, closes [feed symbols] with NaN where there is no bar, and where each world finds it:
+    block, scores of the block, row."""
+
+    known_at: int
+    closes: Floats
+    places: tuple[tuple[Block, Floats, int], ...]
+
+
+class Lookout:
+    """Use: `advance(now)` for rising grid times, then `market(world, now, ...)`."""
+
+    def __init__(
+        self,
+        feeds: tuple[BarFeed, MacroFeed],
+        calendar: SessionCalendar,
+        observers: Sequence[tuple[Observer, Slice, Frame]],
+        decisions: Sequence[int],
+        last: int,
+    ) -> None:
+        """`last`: the observers have seen everything that was known by then."""
+        self._feed, self._macro = feeds
+        self._calendar, self._decisions = calendar, decisions
+        self._delay = observers[0][0].delay
+        self._blocks = [(BlockObserver(observer), columns) for observer, columns, _ in observers]
+        self._size = min(rows_of_block(observer.memory.graph.width) for observer, _, _ in observers)
+        self._waiting: deque[Seen] = deque()
+        self._first, self._until, self._next = last, last, 0
+        self._newest: Seen | None = None
+        self._frames = [frame for _, _, frame in observers]
+        self._before = [observer.market(last, decision=False) for observer, _, _ in observers]
+        self._made: list[tuple[Seen | None, Market]] = [(None, market) for market in self._before]
+
+    def advance(self, now: int) -> list[Seen]:
+        """Rows that became known since the last call and by `now`."""
+        while self._until < now:
+            self._look_ahead(now)
+        found = []
+        while self._waiting and self._waiting[0].known_at <= now:
+            found.append(self._waiting.popleft())
+        if found:
+            self._newest = found[-1]
+        return found
+
+    def market(self, world: int, now: int, *, decision: bool) -> Market:
+        """What the world sees at `now`, after `advance(now)`."""
+        session, regular = self._calendar.times(now), self._calendar.regular_hours(now)
+        if self._newest is None:
+            known_at = self._first
+            found = replace(self._before[world], session=session, decision=decision, regular_hours=regular)
+        else:
+            known_at = self._newest.known_at
+            found = self._shown(world, self._newest)
+            if now != known_at or not decision:  # the same arrays: what followed from them is known
+                found = replace(found, session=session, decision=decision, regular_hours=regular)
+        return self._overdue(found, known_at, now)
+
+    def _shown(self, world: int, seen: Seen) -> Market:
+        """The market of a row, made once."""
+        if self._made[world][0] is not seen:
+            block, score, index = seen.places[world]
+            market = block.market(index, self._calendar)
+            self._made[world] = (seen, replace(market, score=score[index]))
+        return self._made[world][1]
+
+    def _overdue(self, market: Market, known_at: int, now: int) -> Market:
+        """With the bars that should have become known since, and did not."""
+
+        def counted(rate: str, counts: Counts) -> Counts:
+            due = self._calendar.due(now, rate, self._delay) - self._calendar.due(known_at, rate, self._delay)
+            return np.where(counts >= 0, counts + np.int32(due), counts) if due else counts
+
+        fine, coarse = counted("15m", market.behind_15m), counted("60m", market.behind_60m)
+        if fine is market.behind_15m and coarse is market.behind_60m:
+            return market
+        return replace(market, behind_15m=fine, behind_60m=coarse)
+
+    def _look_ahead(self, now: int) -> None:
+        """Observe the next rows, as many as make a block."""
+        self._next = max(self._next, int(np.searchsorted(self._decisions, self._until, side="right")))
+        last = min(self._next + self._size, len(self._decisions)) - 1
+        until = max(now, self._decisions[last]) if last >= 0 else now
+        rows = list(self._feed.rows(self._until, until))
+        macros = list(self._macro.rows(self._until, until))
+        self._until, self._next = until, last + 1
+        parts = [self._observed(number, rows, macros) for number in range(len(self._blocks))]
+        if rows:
+            self._waiting.extend(
+                Seen(row.known_at, np.where(row.present, row.values[3], np.nan), tuple(part[i] for part in parts))
+                for i, row in enumerate(rows)
+            )
+
+    def _observed(self, number: int, rows: list[BarRow], macros: list[MacroRow]) -> list[tuple[Block, Floats, int]]:
+        """Where one world finds each row."""
+        observer, columns = self._blocks[number]
+        if not rows:
+            for macro in macros:
+                observer.observer.feed_macro(macro)
+            return []
+        own = stacked([traded(columns.row(row)) for row in rows])
+        found = []
+        for block in observer.feed(own, macros):
+            score = scores(self._frames[number], block, block.signal)
+            score.setflags(write=False)
+            found += [(block, score, i) for i in range(len(block))]
+        return found

@@ -1,0 +1,68 @@
+"""What a reader of a backtest has to know beside its numbers: kills, refused orders, positions that nobody could judge.
+
+In: ticks and sized legs, as they come. Out: one `Notice` per kind, world and symbol, with the first time and how often.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ..bars import Bools
+from ..reasons import Reason
+from ..sizing import Sized, refused
+from ..tick import Tick, some
+from .result import Notice
+
+
+@dataclass(slots=True)
+class _Count:
+    at: int
+    count: int
+
+
+@dataclass(slots=True)
+class NoticeTape:
+    """Counts by (reason code, world, symbol), in the order they first happened."""
+
+    found: dict[tuple[int, str, str], _Count] = field(default_factory=dict)
+
+    def add(self, code: int, at: int, world: str, symbol: str = "", count: int = 1) -> None:
+        """Something happened `count` times at a tick."""
+        key = (code, world, symbol)
+        if key in self.found:
+            self.found[key].count += count
+        else:
+            self.found[key] = _Count(at, count)
+
+    def look(self, tick: Tick) -> None:
+        """Kills that fired, exits that keep failing, and stops that nobody could judge."""
+        world = tick.frame.program.settings.world
+        if tick.gate.fired and tick.gate.kill:
+            self.add(tick.gate.kill, tick.now, world)
+        if some(tick.risk.alert):
+            self._by_symbol(tick, Reason.EXIT_FAILING, tick.risk.alert)
+        for reason, column in ((Reason.STOP_BLIND, tick.target.reason), (Reason.GAP, tick.freshness.reason)):
+            if some(column):
+                self._by_symbol(tick, reason, column == reason)
+
+    def denied(self, ticks: list[Tick], legs: Sized) -> None:
+        """Legs that the engine itself refused or cut."""
+        told = refused(legs)
+        if not some(told):
+            return
+        for number, code in zip(legs.tick[told].tolist(), legs.denial[told].tolist(), strict=True):
+            self.add(code, ticks[number].now, ticks[number].frame.program.settings.world)
+
+    def _by_symbol(self, tick: Tick, reason: Reason, where: Bools) -> None:
+        names = tick.frame.names.symbols
+        for column in np.flatnonzero(where).tolist():
+            self.add(int(reason), tick.now, tick.frame.program.settings.world, names[column])
+
+    def notices(self) -> tuple[Notice, ...]:
+        """All of them."""
+        return tuple(
+            Notice(Reason(code).code, count.at, count.count, world, symbol, Reason(code).text)
+            for (code, world, symbol), count in self.found.items()
+        )

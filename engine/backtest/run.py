@@ -1,0 +1,334 @@
+"""A backtest: the compiled graph stepped over recorded bars, with the paper account's fill model.
+
+In: programs, feeds, the exchange's calendar and a `Plan`. Out: a `Result`. Ticks come from the generator that a replay
+uses (decision ticks, and one follow-up after a tick that sent something); every tick is observe, decide, size, fill, with
+the functions of a live run, so what is decided here is what would have been decided live. Pure but for the feeds.
+
+1. hear      fills at the opens of bars that started, orders that ended
+2. observe   bars and macro values that became known
+3. decide    every world on its own account
+4. size      quantities within the account's buying power
+5. send      to the simulated floor
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from qmtl.dsl.program import Program
+
+from ..bars import Floats, Ints
+from ..calendar import SessionCalendar, warmup_start
+from ..columns import Slice, columns_of
+from ..decide import decide
+from ..errors import DataError
+from ..frame import Frame, build_frame, generation_label, strategy_label
+from ..market import Market
+from ..observe import Observer
+from ..orders import OrderState
+from ..paperrules import Tariff, nights
+from ..ports import BarFeed, MacroFeed
+from ..prices import judged
+from ..runtime import feed_all
+from ..sizing import Sized, sized, venue_of
+from ..state import DecideState, initial
+from ..tick import Tick
+from ..ticks import ReplayTimes
+from .floor import NO_LEGS, Floor, Legs
+from .lookout import Lookout
+from .notices import NoticeTape
+from .plan import Plan
+from .purse import MILLION, Purse
+from .result import FORMAT, Marks, Result, Setup
+from .switches import SwitchTape
+from .tape import OrderTape, Sent, StepTape, WorldTape
+from .view import Happened, Readings, Seat
+
+#: told how many decision ticks are done, and of how many
+Watch = Callable[[int, int], None]
+_YEAR = 365.25 * 86_400
+
+
+@dataclass(slots=True, eq=False)
+class _World:
+    """One world between two ticks."""
+
+    frame: Frame
+    observer: Observer
+    columns: Slice
+    seat: Seat
+    state: DecideState
+    tape: WorldTape
+    switches: SwitchTape
+
+
+def run(
+    programs: Sequence[Program],
+    feeds: tuple[BarFeed, MacroFeed],
+    calendar: SessionCalendar,
+    plan: Plan,
+    watch: Watch | None = None,
+) -> Result:
+    """Step the programs of one account over the feeds. DataError when the feed has no bar of the days asked for,
+    CalendarError when the calendar does not cover them or the warm-up before them."""
+    return _Backtest(programs, feeds, calendar, plan).run(watch or (lambda _done, _total: None))
+
+
+def decision_times(calendar: SessionCalendar, feed: BarFeed, plan: Plan) -> list[int]:
+    """Grid times of the decision ticks, as a replay of the same days has them."""
+    first, last = feed.span()
+    if not last:
+        raise DataError(f"the feed {feed.source} has no bars", "check folder and universe")
+    start, end = plan.start or _day(first), plan.end or _day(last)
+    known = last + plan.delay + plan.interval
+    times = calendar.decision_times(start, end, plan.delay, interval=plan.interval)
+    found = [int(t) for t in times if first < t <= known]
+    if not found:
+        raise DataError(
+            f"the feed {feed.source} has no bars from {start} to {end}", f"it has {_day(first)} to {_day(last)}"
+        )
+    return found
+
+
+def _day(at: int) -> str:
+    return str(np.datetime64(at, "s"))[:10]
+
+
+class _Backtest:
+    """The account, its worlds and what was written down, between two ticks."""
+
+    def __init__(
+        self, programs: Sequence[Program], feeds: tuple[BarFeed, MacroFeed], calendar: SessionCalendar, plan: Plan
+    ) -> None:
+        self.feed, self.macro = feeds
+        self.calendar, self.plan = calendar, plan
+        self.decisions = decision_times(calendar, self.feed, plan)
+        self.last = self.decisions[0] - plan.interval
+        policy, costs = programs[0].settings.exchange, plan.costs
+        tariff = Tariff.of(costs.fee, costs.slippage, costs.borrow, costs.borrow_of)
+        self.atom = venue_of(policy).atom
+        self.floor = Floor(Purse(len(self.feed.symbols), self.atom, tariff, plan.cash), policy, tariff)
+        self.worlds = [self._world(program) for program in programs]
+        observed = [(world.observer, world.columns, world.frame) for world in self.worlds]
+        self.lookout = Lookout(feeds, calendar, observed, self.decisions, self.last)
+        self.marks: Floats = np.zeros(len(self.feed.symbols))
+        self.base: Floats = np.zeros(len(self.feed.symbols))
+        self.steps, self.orders, self.notices = StepTape(), OrderTape(), NoticeTape()
+        self.owners: list[tuple[str, str]] = []
+        self.flows = [0] * len(self.feed.symbols)
+        self.opens, self.charged = calendar.opens.tolist(), self.last
+        self.sent, self.refused, self.canceled = NO_LEGS, np.zeros(0, dtype=np.bool_), NO_LEGS
+
+    def _world(self, program: Program) -> _World:
+        frame, symbols = build_frame(program, self.plan.interval), self.feed.symbols
+        observer = Observer(program, self.calendar, self.plan.delay)
+        universe = program.settings.universe
+        columns = columns_of(universe, symbols)
+        since = warmup_start(self.calendar, self.last, program.warmup)
+        macros = list(self.macro.rows(0, self.last))
+        feed_all(observer, macros, [columns.row(row) for row in self.feed.rows(since, self.last)])
+        seat = Seat(program.settings.world, universe, symbols.index(universe[0]), self.plan.interval)
+        return _World(frame, observer, columns, seat, initial(frame), WorldTape(frame), SwitchTape(frame))
+
+    def run(self, watch: Watch) -> Result:
+        """Every tick, then the result."""
+        times = ReplayTimes(self.decisions, self.plan.interval, threading.Event())
+        self._see_marks(0, self.last)
+        done, acted = 0, False
+        while (now := times.after(self.last, acted)) is not None:
+            acted, decision = self._tick(now)
+            if decision:
+                done += 1
+                watch(done, len(self.decisions))
+        return self._result()
+
+    def _tick(self, now: int) -> tuple[bool, bool]:
+        """(something was sent or cancelled, it was a decision tick)."""
+        happened = self._hear(now)
+        decision = self._observe(now)
+        ticks = self._decide(now, happened, decision=decision)
+        legs = sized(ticks, self._power)
+        self._cancel(ticks)
+        acted = self._send(ticks, legs, now) or len(self.canceled) > 0
+        self.last = now
+        return acted, decision
+
+    def _hear(self, now: int) -> Happened:
+        opens = list(self.feed.opens(self._opened_from(), now)) if len(self.floor.working) else []
+        fills, expired = self.floor.advance(now, opens)
+        for part in fills:
+            self.orders.fills.append(part)
+            self.steps.open_fees += int(part.fee.sum())
+            if len(self.worlds) > 1:
+                self._flow(part.legs, part.price, part.fee)
+        for _, _, days in nights(self.opens, self.charged, now):
+            self._charge(days)
+        self.charged = now
+        ended = ((OrderState.CANCELED, self.canceled), (OrderState.EXPIRED, expired))
+        self.canceled = NO_LEGS
+        happened = Happened(self.sent, self.refused, tuple(fills), ended)
+        self.sent, self.refused = NO_LEGS, np.zeros(0, dtype=np.bool_)
+        return happened
+
+    def _charge(self, days: int) -> None:
+        """Take what shorts pay for a night: the marks are still those of the session before."""
+        purse = self.floor.purse
+        if not purse.shorts:
+            return
+        per = int(1 / self.atom)
+        for column, cost in purse.borrow(self.feed.symbols, self.marks, days):
+            purse.pay(cost)
+            self.steps.open_borrow += cost
+            self.flows[column] -= cost * per
+
+    def _opened_from(self) -> int:
+        """Opens up to here cannot fill anything: they were before every working order, or looked at already."""
+        return max(int(self.floor.working.since.min()) - 1, self.last if not len(self.sent) else self.last - 1)
+
+    def _flow(self, legs: Legs, prices: Ints, fees: Ints) -> None:
+        """Money that flowed through each symbol, in atoms times millionths."""
+        per = int(1 / self.atom)
+        for column, atoms, price, fee in zip(
+            legs.column.tolist(), legs.atoms.tolist(), prices.tolist(), fees.tolist(), strict=True
+        ):
+            self.flows[column] -= atoms * price + fee * per
+
+    def _observe(self, now: int) -> bool:
+        """True when a bar became known."""
+        seen = self.lookout.advance(now)
+        for row in seen:
+            self.marks = np.where(np.isnan(row.closes), self.marks, row.closes)
+        return bool(seen)
+
+    def _see_marks(self, after: int, until: int) -> None:
+        for row in self.feed.rows(after, until):
+            np.copyto(self.marks, row.values[3], where=row.present)
+
+    def _decide(self, now: int, happened: Happened, *, decision: bool) -> list[Tick]:
+        purse = self.floor.purse
+        self._power = self.floor.power(self.marks)
+        readings = Readings(purse.equity(self.marks), purse.cash, self._power)
+        markets = [self.lookout.market(number, now, decision=decision) for number in range(len(self.worlds))]
+        won = self._profits(readings.equity, markets, now)
+        ticks = []
+        for world, market, own in zip(self.worlds, markets, won, strict=True):
+            others = sum(won) - own if len(won) > 1 else 0.0
+            account = world.seat.account(self.floor, happened, readings, self.owners, others)
+            world.state, tick = decide(world.frame, world.state, market, account, now)
+            if decision:
+                world.tape.note(tick, own)
+                here = slice(world.seat.first, world.seat.last)
+                world.switches.note(tick.chain.chain, market.when, account.qty, self.marks[here])
+            self.notices.look(tick)
+            ticks.append(tick)
+        if decision:
+            self.steps.note(now, readings.equity, readings.cash, self._market())
+        return ticks
+
+    def _profits(self, equity: float, markets: Sequence[Market], now: int) -> list[float]:
+        """What each world has won since the start: the flows of its symbols and what it holds, at the prices that decide
+        will believe; summed as `execution.account.profits` does."""
+        if len(self.worlds) == 1:
+            return [equity - float(self.plan.cash)]
+        scale = int(1 / self.atom) * MILLION
+        found = []
+        for world, market in zip(self.worlds, markets, strict=True):
+            here = slice(world.seat.first, world.seat.last)
+            mark = judged(world.state, market.mark, now, world.frame.program.settings.freshness.max_gap).mark
+            total = 0.0
+            rows = (self.flows[here], self.floor.purse.qty[here].tolist(), mark.tolist())
+            for flow, qty, price in zip(*rows, strict=True):
+                total += flow / scale
+                if qty and price == price:  # noqa: PLR0124 - NaN differs from itself
+                    total += qty * price
+            found.append(total)
+        return found
+
+    def _market(self) -> float:
+        """The equally weighted index of what has a price since the first tick."""
+        if not self.base.any():
+            self.base = self.marks
+        known = self.base > 0
+        return float((self.marks[known] / self.base[known]).mean()) if known.any() else 1.0
+
+    def _cancel(self, ticks: Sequence[Tick]) -> None:
+        if not len(self.floor.working):
+            return
+        rows = []
+        for world, tick in zip(self.worlds, ticks, strict=True):
+            mine = world.seat.has(self.floor.working)
+            wanted = tick.orders.cancel.take(self.floor.working.column.take(mine) - world.seat.first) != 0
+            rows += self.floor.working.row.take(mine[wanted]).tolist()
+        if rows:
+            self.canceled = self.floor.cancel(rows)
+
+    def _send(self, ticks: list[Tick], legs: Sized | None, now: int) -> bool:
+        if legs is None:
+            return False
+        self.notices.denied(ticks, legs)
+        goes = np.flatnonzero(legs.whole | (legs.atoms != 0))
+        if not len(goes):
+            return False
+        first = np.array([world.seat.first for world in self.worlds])
+        column = legs.column.take(goes) + first.take(legs.tick.take(goes))
+        atoms = np.where(legs.whole.take(goes), -self.floor.purse.atoms.take(column), legs.atoms.take(goes))
+        sent = Legs(
+            row=np.arange(self.orders.rows, self.orders.rows + len(goes)),
+            column=column,
+            atoms=atoms,
+            close=legs.close.take(goes),
+            since=np.full(len(goes), now),
+            expires=np.full(len(goes), ticks[0].market.session.close_at),
+            wait=np.full(len(goes), self.plan.costs.late),
+        )
+        self._note(ticks, legs, goes, sent)
+        self.refused = self.floor.submit(sent, self.marks)
+        self.sent = sent
+        return True
+
+    def _note(self, ticks: Sequence[Tick], legs: Sized, goes: Ints, sent: Legs) -> None:
+        world, own = legs.tick.take(goes), legs.column.take(goes)
+        strategy, chain = np.empty(len(goes), dtype=np.int16), np.empty(len(goes), dtype=np.int16)
+        for number, tick in enumerate(ticks):
+            mine = slice(None) if len(ticks) == 1 else world == number
+            strategy[mine] = tick.orders.strategy.take(own[mine])
+            chain[mine] = tick.chain.chain.take(own[mine])
+        mark, reason = legs.mark.take(goes), legs.reason.take(goes)
+        self.orders.note(Sent(ticks[0].now, world, sent.column, sent.atoms, sent.close, mark, reason, strategy, chain))
+        for number, column, row in zip(world.tolist(), own.tolist(), strategy.tolist(), strict=True):
+            frame = ticks[number].frame
+            self.owners.append((strategy_label(frame, row), generation_label(frame, row, column)))
+
+    def _result(self) -> Result:
+        frames = [world.frame for world in self.worlds]
+        full = np.bincount(self.calendar.grid("15m").session).max()
+        steps = self.steps.steps(self.calendar)
+        days = self.calendar.sessions_between(self.calendar.days[0], self.calendar.days[-1])
+        span = (self.calendar.opens[-1] - self.calendar.opens[0]) / _YEAR
+        setup = Setup(
+            format=FORMAT,
+            name=self.plan.name,
+            worlds=tuple((frame.program.settings.world, frame.program.program_id) for frame in frames),
+            calendar=self.calendar.name,
+            start=steps.days[0],
+            end=steps.days[-1],
+            cash=float(self.plan.cash),
+            costs=self.plan.costs,
+            source=self.feed.source,
+            sessions_a_year=float((len(days) - 1) / span) if span else 252.0,
+            bars_a_session=int(full),
+            version=self.plan.version,
+        )
+        return Result(
+            setup,
+            steps,
+            tuple(world.tape.steps() for world in self.worlds),
+            self.orders.orders(frames, self.feed.symbols, float(self.atom)),
+            Marks(np.where(self.marks > 0, self.marks, np.nan)),
+            self.notices.notices(),
+            tuple(switch for world in self.worlds for switch in world.switches.switches()),
+        )

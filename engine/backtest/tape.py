@@ -1,0 +1,221 @@
+"""What a backtest writes down while it runs, and the `Result` made of it.
+
+In: one note per decision tick and per order leg, as references to arrays that are never written again. Out: the columns of
+`result.Result`. It stands apart from the loop so that the loop does nothing but step: numbers per row are worked out here,
+for all rows at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..bars import Bools, Codes, Floats, Ints
+from ..calendar import SessionCalendar
+from ..frame import Frame
+from ..reasons import Reason
+from ..state import MIX, Small
+from ..tick import Tick
+from .floor import Fills
+from .purse import MILLION
+from .result import OrderRows, Shorts, Steps, WorldSteps
+
+
+@dataclass(slots=True, eq=False)
+class WorldTape:
+    """One world's arrays, one entry per decision tick."""
+
+    frame: Frame
+    capital: list[float] = field(default_factory=list)
+    pnl: list[float] = field(default_factory=list)
+    kill: list[int] = field(default_factory=list)
+    current: list[Floats] = field(default_factory=list)
+    held: list[Bools] = field(default_factory=list)
+    chain: list[Small] = field(default_factory=list)
+    p: list[Floats] = field(default_factory=list)
+    _gross: list[Floats] = field(default_factory=list)
+    _net: list[Floats] = field(default_factory=list)
+    _names: list[Ints] = field(default_factory=list)
+    _in_chain: list[Ints] = field(default_factory=list)
+    _mean: list[Floats] = field(default_factory=list)
+
+    def note(self, tick: Tick, pnl: float) -> None:
+        """A decision tick."""
+        self.capital.append(tick.load.capital)
+        self.pnl.append(pnl)
+        self.kill.append(tick.gate.kill)
+        self.current.append(tick.load.current)
+        self.held.append(tick.load.held)
+        self.chain.append(tick.chain.chain)
+        self.p.append(tick.market.p)
+        if len(self.current) >= 256:
+            self._fold()
+
+    def _fold(self) -> None:
+        """Turn the waiting rows into numbers, so that memory does not grow with symbols x ticks."""
+        if not self.current:
+            return
+        current, chain, p = np.stack(self.current), np.stack(self.chain), np.stack(self.p)
+        self._gross.append(np.abs(current).sum(axis=1))
+        self._net.append(current.sum(axis=1))
+        self._names.append(np.stack(self.held).sum(axis=1))
+        counts = [(chain == k).sum(axis=1) for k in range(len(self.frame.names.chains))]
+        self._in_chain.append(np.stack(counts, axis=1))
+        known = np.isfinite(p)
+        number = known.sum(axis=2)
+        total = np.where(known, p, 0.0).sum(axis=2)
+        self._mean.append(np.where(number > 0, total / np.maximum(number, 1), np.nan))
+        for rows in (self.current, self.held, self.chain, self.p):
+            rows.clear()
+
+    def steps(self) -> WorldSteps:
+        """The world's part of the result."""
+        self._fold()
+        names, width = self.frame.names, len(self.frame.names.chains)
+        return WorldSteps(
+            world=self.frame.program.settings.world,
+            chains=names.chains,
+            strategies=names.strategies,
+            universe=names.symbols,
+            capital=np.array(self.capital),
+            pnl=np.array(self.pnl),
+            gross=_rows(self._gross, np.zeros(0)),
+            net=_rows(self._net, np.zeros(0)),
+            names=_rows(self._names, np.zeros(0)).astype(np.int16),
+            kill=np.array(self.kill, dtype=np.uint8),
+            in_chain=_rows(self._in_chain, np.zeros((0, width))).astype(np.int16),
+            p=_rows(self._mean, np.zeros((0, 4))),
+        )
+
+
+def _rows(parts: Sequence[NDArray[Any]], empty: Floats) -> NDArray[Any]:
+    return np.concatenate(parts) if parts else empty
+
+
+@dataclass(slots=True, eq=False)
+class StepTape:
+    """The account's numbers, one entry per decision tick; costs add up between two of them."""
+
+    at: list[int] = field(default_factory=list)
+    equity: list[float] = field(default_factory=list)
+    cash: list[float] = field(default_factory=list)
+    market: list[float] = field(default_factory=list)
+    fees: list[int] = field(default_factory=list)
+    borrow: list[int] = field(default_factory=list)
+    open_fees: int = 0
+    open_borrow: int = 0
+
+    def note(self, at: int, equity: float, cash: float, market: float) -> None:
+        """A decision tick."""
+        self.at.append(at)
+        self.equity.append(equity)
+        self.cash.append(cash)
+        self.market.append(market)
+        self.fees.append(self.open_fees)
+        self.borrow.append(self.open_borrow)
+        self.open_fees = self.open_borrow = 0
+
+    def steps(self, calendar: SessionCalendar) -> Steps:
+        """The account's part of the result. A bar known at or after a session's close belongs to that session."""
+        at = np.array(self.at, dtype=np.int64)
+        number = calendar.opens.searchsorted(at, side="left") - 1
+        used, session = np.unique(number, return_inverse=True)
+        return Steps(
+            at=at,
+            session=session.astype(np.int64),
+            days=tuple(calendar.days[i] for i in used.tolist()),
+            equity=np.array(self.equity),
+            cash=np.array(self.cash),
+            fees=np.array(self.fees, dtype=np.int64) / MILLION,
+            borrow=np.array(self.borrow, dtype=np.int64) / MILLION,
+            market=np.array(self.market),
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sent:
+    """The orders of one tick, columns over its legs; `column` counts among the feed's symbols, `strategy` and `chain` among
+    those of the leg's world."""
+
+    at: int
+    world: Ints
+    column: Ints
+    atoms: Ints
+    close: Bools
+    mark: Floats
+    reason: Codes
+    strategy: Small
+    chain: Small
+
+
+@dataclass(slots=True, eq=False)
+class OrderTape:
+    """Every order, tick by tick, and their fills."""
+
+    sent: list[Sent] = field(default_factory=list)
+    fills: list[Fills] = field(default_factory=list)
+    rows: int = 0
+
+    def note(self, sent: Sent) -> None:
+        """The orders of a tick, in the order they were sent."""
+        self.sent.append(sent)
+        self.rows += len(sent.column)
+
+    def orders(self, frames: Sequence[Frame], symbols: tuple[str, ...], size: float) -> OrderRows:
+        """All orders as columns; `size` is an atom in shares."""
+        strategies = tuple(dict.fromkeys(name for frame in frames for name in (*frame.names.strategies, "@mix")))
+        chains = tuple(dict.fromkeys(name for frame in frames for name in frame.names.chains))
+        counts = np.array([len(part.column) for part in self.sent], dtype=np.int64)
+        world = _rows([part.world for part in self.sent], np.zeros(0)).astype(np.int64)
+        reasons = _rows([part.reason for part in self.sent], np.zeros(0)).astype(np.int64)
+        codes = np.unique(reasons)
+        filled, price, fee = (np.zeros(self.rows) for _ in range(3))
+        for part in self.fills:
+            filled[part.legs.row] = part.at
+            price[part.legs.row], fee[part.legs.row] = part.price / MILLION, part.fee / MILLION
+        return OrderRows(
+            worlds=tuple(frame.program.settings.world for frame in frames),
+            symbols=symbols,
+            strategies=strategies,
+            chains=chains,
+            reasons=tuple(Reason(int(code)).code for code in codes.tolist()),
+            sent=np.repeat(np.array([part.at for part in self.sent], dtype=np.int64), counts),
+            filled=filled.astype(np.int64),
+            world=world.astype(np.int16),
+            symbol=_rows([part.column for part in self.sent], np.zeros(0)).astype(np.int64),
+            strategy=_renamed(world, [part.strategy for part in self.sent], _strategy_maps(frames, strategies)),
+            chain=_renamed(world, [part.chain for part in self.sent], _chain_maps(frames, chains)),
+            reason=np.searchsorted(codes, reasons).astype(np.int16),
+            qty=_rows([part.atoms for part in self.sent], np.zeros(0)) * size,
+            price=price,
+            fee=fee,
+            mark=_rows([part.mark for part in self.sent], np.zeros(0)),
+            closing=_rows([part.close for part in self.sent], np.zeros(0)).astype(np.bool_),
+        )
+
+
+def _strategy_maps(frames: Sequence[Frame], names: tuple[str, ...]) -> list[Shorts]:
+    """Per world: index of a strategy in `names`; the last two answer the indexes -2 (@mix) and -1 (nobody)."""
+    assert MIX == -2
+    return [
+        np.array([*(names.index(name) for name in frame.names.strategies), names.index("@mix"), -1], dtype=np.int16)
+        for frame in frames
+    ]
+
+
+def _chain_maps(frames: Sequence[Frame], names: tuple[str, ...]) -> list[Shorts]:
+    return [np.array([*(names.index(n) for n in frame.names.chains), -1], dtype=np.int16) for frame in frames]
+
+
+def _renamed(world: Ints, parts: Sequence[Small], maps: Sequence[Shorts]) -> Shorts:
+    """Indexes of worlds as indexes of all of them together."""
+    own = _rows(parts, np.zeros(0)).astype(np.int64)
+    named = np.full(len(own), -1, dtype=np.int16)
+    for number, names in enumerate(maps):
+        mine = world == number
+        named[mine] = names.take(own[mine], mode="wrap")
+    return named

@@ -1,0 +1,43 @@
+"""Rounding columns to whole numbers exactly, although they are computed in floats.
+
+In: float64 values with a bound of their error. Out: int64, the same as exact decimals give. Where the value is so close to
+a tie that the error could turn it, the exact rule is asked for that element; everywhere else rounding the float is
+rounding the exact value. So columns are as fast as floats and as exact as decimals.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from ..bars import Floats, Ints
+
+#: relative error of a handful of float64 operations, with room
+FEW = 8 * 2.0**-53
+
+
+def nearest(value: Floats, exact: Callable[[int], int]) -> Ints:
+    """Ties-to-even integers of `value`, which carries at most the error of a few operations; `exact(i)` answers for
+    element i where that leaves a doubt."""
+    rounded = np.rint(value)
+    doubt = 0.5 - np.abs(value - rounded) <= np.abs(value) * FEW + FEW
+    whole = rounded.astype(np.int64)
+    if np.count_nonzero(doubt):
+        for i in np.flatnonzero(doubt).tolist():
+            whole[i] = exact(i)
+    return whole
+
+
+def half_even(numerator: Ints, denominator: Ints) -> Ints:
+    """numerator / denominator, ties to even; denominators positive."""
+    quotient, rest = np.divmod(numerator, denominator)
+    twice = 2 * rest
+    up = (twice > denominator) | ((twice == denominator) & (quotient % 2 != 0))
+    whole: Ints = quotient + up
+    return whole
+
+
+def fits(product: Floats) -> bool:
+    """No product of this size leaves int64."""
+    return not len(product) or float(np.abs(product).max()) < 2.0**61

@@ -1,0 +1,109 @@
+"""Law: "from every reachable state constant inputs lead to flat or to target == current in a bounded number of ticks", and
+no position that nobody manages.
+
+States are reached by random walks through markets, broker troubles and edits of the program; then everything is held.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from qmtl.engine.state import MIX
+from qmtl.engine.trading import TradingState
+
+from .inputs import CHAINS, NAMES, RULES
+from .law import law
+from .walk import Run, Seen, Walk, row_of, walks
+
+#: longest waits added up: cooldown of a switch, side_cooldown or min_hold after it, recovery from failures; then two
+#: decision ticks for each turn of sell first and buy later
+BARS = (7200 + 3600 + 1200) // 900 + 12
+
+
+def still(run: Run, bars: int = BARS) -> Seen:
+    """The last tick of a time in which nothing moves; nothing was sent in its last three decision ticks and what followed."""
+    run.row["quote"] = np.ones(len(NAMES))  # a quote that stands far from its bar for ever is no market
+    ticks = list(run.constant(bars))
+    for seen in ticks[-9:]:
+        assert not seen.netted.orders, f"still trading after {bars} bars: {seen.netted.orders}"
+        assert not seen.netted.cancels
+        assert not seen.account.working
+    return next(seen for seen in reversed(ticks) if seen.market.decision)
+
+
+def close_enough(seen: Seen) -> np.ndarray:
+    """How far target and current may be from each other: min_delta, a lot, and what the venue refused."""
+    lot = float(max(seen.world.exchange.lot_size, 1)) * seen.tick.load.mark / seen.tick.load.capital
+    slack = np.maximum(seen.world.orders.min_delta, lot * 1.001)
+    for denied in seen.netted.denied:
+        slack[seen.column(denied.symbol)] = np.inf
+    return slack
+
+
+@law(120)
+@given(walks(), st.integers(0, 2**20), st.booleans())
+def test_from_every_reachable_state_constant_inputs_lead_to_flat_or_to_target_equal_to_current(
+    walk: Walk, seed: int, whole: bool
+) -> None:
+    run = walk.end()
+    run.reading = (True, None)
+    run.row = row_of(run.world, seed, whole=whole)
+    seen = still(run)
+    ours = seen.tick.load.held
+    away = np.abs(seen.tick.orders.target - seen.tick.load.current)
+    waiting = away[ours] > close_enough(seen)[ours]
+    assert seen.tick.gate.trading != TradingState.ACTIVE or not waiting.any()
+
+
+def quiet(run: Run, signal: int) -> dict[str, Any]:
+    """A complete row in which every strategy says the same about every symbol."""
+    row = row_of(run.world, 3, whole=True)
+    row["signal"] = np.full((len(RULES), len(NAMES)), signal)
+    row["size"] = np.ones((len(RULES), len(NAMES)))
+    return row
+
+
+@law(120)
+@given(walks(), st.sampled_from(CHAINS))
+def test_no_position_that_nobody_manages_all_signals_at_zero_leave_nothing(walk: Walk, chain: str) -> None:
+    """Everybody says 0: whoever owns a position, in whatever chain its symbol is, it is closed."""
+    run = walk.end()
+    run.reading = (True, None)
+    run.row = quiet(run, 0)
+    held_in(run, chain)
+    seen = still(run)
+    left = seen.tick.load.held & ~orphaned(seen)
+    assert not left.any(), "a position that nobody manages"
+
+
+@law(80)
+@given(walks(), st.sampled_from(CHAINS))
+def test_no_position_that_nobody_manages_everybody_opposite_leaves_no_long(walk: Walk, chain: str) -> None:
+    """Everybody says short: no long position stays that is worth a deadband."""
+    run = walk.end()
+    run.reading = (True, None)
+    run.row = quiet(run, -1)
+    held_in(run, chain)
+    seen = still(run)
+    long = seen.tick.load.held & ~orphaned(seen) & (seen.tick.load.current > seen.world.churn.deadband)
+    assert seen.tick.gate.trading == TradingState.HALTED or not long.any(), "a position that nobody manages"
+
+
+def orphaned(seen: Seen) -> np.ndarray:
+    """Findings L2, L3, L4 and L7: positions of @mix, or of a strategy that is gone, in a chain that has nobody for the symbol;
+    and those of a gone one below the deadband. Halted, what the selected strategy says of another's position is no
+    protective exit, so that one waits."""
+    load, nobody = seen.tick.load, ~seen.tick.allowlist.candidates.any(axis=0)
+    small = (load.owner != MIX) & (np.abs(load.current) < seen.world.churn.deadband)
+    unmanaged = (load.owner < 0) & (nobody | small | (seen.tick.gate.trading == TradingState.HALTED))
+    return unmanaged | (nobody & (seen.world.select.method == "weighted"))  # finding L7
+
+
+def held_in(run: Run, chain: str) -> None:
+    """Every symbol is in one chain (the last one if the world has no such chain)."""
+    truth = np.array([[2 if name == chain else 0] for name in CHAINS])
+    run.row["when"] = run.row["stay"] = np.repeat(truth, len(NAMES), axis=1)
