@@ -260,7 +260,6 @@ class BlockObserver:
             graph.unsettle("60m", masks["60m"])
         memory.bar_start, memory.bar_end = int(bars.start[-1]), int(bars.end[-1])
         memory.known_at = int(bars.known_at[-1])
-        graph.refresh()
         self.observer.moved()
 
     def _behind(self, times: Timetable, stretch: _Stretch, hours: Hours, seen: tuple[Bools, Ints]) -> None:

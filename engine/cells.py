@@ -188,7 +188,6 @@ class Cells:
         else:
             at = source if isinstance(source, int) else -1
             self.fills.setdefault(at, []).append((window, source))
-            self._use((source,), at)
 
     def _reading(self, node: int) -> Reading | None:
         clock = self._graph.clocks[node]

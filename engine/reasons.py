@@ -30,7 +30,11 @@ class Reason(IntEnum):
     STALE = 4, "freshness.stale", "the last bar is older than the calendar and the world allow"
     MISSING = 5, "freshness.missing", "there is no bar at all"
     OUTSIDE_RTH = 6, "freshness.outside_rth", "the exchange is closed"
-    NO_TRADE = 7, "freshness.no_trade", "others have newer bars: nobody traded this symbol for longer than the world allows"
+    NO_TRADE = (
+        7,
+        "freshness.no_trade",
+        "others have newer bars: nobody traded this symbol for longer than the world allows",
+    )
     GAP = 8, "freshness.gap", "the price moved more than max_gap and no split explains it: paused"
     # splits (load)
     SPLIT = 12, "position.split", "the broker's quantity and average price show a split: prices and levels are rescaled"
@@ -80,7 +84,11 @@ class Reason(IntEnum):
     UNWIND = 80, "policy.unwind_only", "no allowlist row of any chain enables this symbol"
     PRE_CUTOVER = 81, "policy.pre_cutover_position", "the position belongs to another generation"
     OWNER_MISMATCH = 82, "policy.owner_mismatch", "the position belongs to another strategy than the selected one"
-    UNWIND_EXTERNAL = 83, "policy.unwind_external", "the position is not ours, and the text says to unwind such positions"
+    UNWIND_EXTERNAL = (
+        83,
+        "policy.unwind_external",
+        "the position is not ours, and the text says to unwind such positions",
+    )
     # orders
     ENTRY = 90, "order.entry", "opens a position"
     ADD = 91, "order.add", "adds to a position"

@@ -161,9 +161,9 @@ def test_the_deepest_allowed_nesting_is_read() -> None:
     ],
 )
 def test_a_megabyte_of_anything_gives_an_answer(text: str) -> None:
-    started = time.perf_counter()
+    started = time.process_time()  # others may use the machine too
     read(text)
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5
 
 
 def test_spans_end_with_the_value_and_not_with_the_blank_lines_behind() -> None:

@@ -89,12 +89,12 @@ class World:
     banned: frozenset[tuple[str, str]] = frozenset()
     sectors: tuple[tuple[str, str], ...] = ()
     guards: tuple[tuple[str, str, bool], ...] = ()
-    select: Select = Select()
-    churn: ChurnGuard = ChurnGuard()
-    risk: RiskLimits = RiskLimits()
-    orders: OrderRules = OrderRules()
+    select: Select = dataclasses.field(default_factory=Select)
+    churn: ChurnGuard = dataclasses.field(default_factory=ChurnGuard)
+    risk: RiskLimits = dataclasses.field(default_factory=RiskLimits)
+    orders: OrderRules = dataclasses.field(default_factory=OrderRules)
     capital: float = 1.0
-    exchange: ExchangePolicy = ExchangePolicy("lab")
+    exchange: ExchangePolicy = dataclasses.field(default_factory=lambda: ExchangePolicy("lab"))
     cutover: str = ""
     external: str = "ignore"
     quotes: bool = False  # there is a feed of quotes

@@ -25,7 +25,7 @@ ONE = World(symbols=("AA",), rules=(Rule("alpha"),), chains=(Link("one", ("alpha
 HOLDS_BACK = {int(Reason.SIDE_COOLDOWN), int(Reason.MIN_HOLD)}
 
 
-@law(100)
+@law(60)
 @given(walks())
 def test_rules_2_to_4_never_enlarge_delta_and_rule_1_only_zeroes(walk: Walk) -> None:
     for seen in walk.ticks():
@@ -78,7 +78,7 @@ def test_every_rule_by_itself_and_with_others_keeps_the_laws(
         assert after == target, "0 and reductions are never held back"
 
 
-@law(80)
+@law(60)
 @given(walks())
 def test_0_and_reductions_are_never_held_back_by_side_cooldown_and_min_hold(walk: Walk) -> None:
     for seen in walk.ticks():
@@ -90,7 +90,7 @@ def test_0_and_reductions_are_never_held_back_by_side_cooldown_and_min_hold(walk
         assert (tick.churn.target[passed] == tick.target.target[passed]).all()
 
 
-@law(120)
+@law(80)
 @given(walks())
 def test_the_opposite_side_opens_no_earlier_than_the_cooldown_after_the_first_opening_fill(walk: Walk) -> None:
     """Whatever happened since: adds, partial fills, reductions, a flat in between, restarts, nights, edits."""

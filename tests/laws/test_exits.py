@@ -22,7 +22,6 @@ from .inputs import BAR, EPS, NAMES, Link, Rule, World, at
 from .law import law
 from .walk import Move, Run, Seen, Walk, row_of, walks
 
-
 NO_LEVELS = ("", math.nan, "", math.nan)
 
 
@@ -102,7 +101,7 @@ def left_alone(one: Live, seen: Seen) -> bool:
     return one.order.leg == "close" and abs(one.left) >= abs(held) and young
 
 
-@law(150)
+@law(120)
 @given(walks())
 def test_r42_r47_a_protective_exit_is_never_blocked(walk: Walk) -> None:
     """Not by deadband, min_target, min_delta, min_hold, cooldowns, a kill or a working order: it is sent with the broker's
@@ -202,7 +201,7 @@ def assert_own_adds(seen: Seen) -> None:
             assert owner.strategy == order.attribution[0].strategy, "a position of another owner became larger"
 
 
-@law(80)
+@law(60)
 @given(walks())
 def test_unwind_only_ends_flat(walk: Walk) -> None:
     """No row of any chain enables a symbol any more: four ticks of an open market later nothing of it is held."""

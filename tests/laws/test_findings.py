@@ -82,7 +82,8 @@ def _failed() -> Any:
 @finding("L2")
 @pytest.mark.parametrize("banned", [False, True], ids=["chain_without_strategies", "nobody_allowed"])
 def test_l2_mix_is_left_when_all_its_strategies_are_out_whatever_the_chain(banned: bool) -> None:
-    """ "Computed, exit-only, for the owner of every open position, whatever the chain": the owner @mix too."""
+    """The owner @mix too is an owner: signals are computed, "exit-only, for the owner of every open position, whatever the
+    chain"."""
     rules = (Rule("alpha"), Rule("beta"))
     uses = ("beta",) if banned else ()
     world = World(
@@ -125,7 +126,7 @@ def test_l4_a_small_position_of_a_gone_strategy_is_closed_when_everybody_says_ze
 @finding("L5")
 @pytest.mark.parametrize("kind", ["distance", "level"])
 def test_l5_levels_belong_to_the_position_also_when_its_strategy_is_gone(kind: str) -> None:
-    """ "Levels belong to the position": a stop 3 % below the entry is forgotten when an edit takes its strategy out."""
+    """A stop 3 % below the entry is forgotten when an edit takes its strategy out. ("Levels belong to the position.")"""
     rules = (Rule("alpha", stop=kind), Rule("beta"))
     world = World(symbols=("AA",), rules=rules, chains=(Link("one", ("alpha",)),))
     row = said(1, stop=np.full((N, S), 0.03))
@@ -200,8 +201,8 @@ def test_l10_weighted_adds_nothing_to_a_position_that_nobody_opened() -> None:
 
 @finding("L7")
 def test_l7_weighted_with_nobody_eligible_follows_an_owner_who_turned() -> None:
-    """ "Nobody eligible: selected = owner, exit-only": bought by single_best, now weighted, in a chain that has nobody; the
-    owner says short. single_best leaves (the target is 0 if the owner's is opposite), weighted holds for ever."""
+    """Bought by single_best, now weighted, in a chain that has nobody; the owner says short. ("Nobody eligible: selected =
+    owner, exit-only.") single_best leaves (the target is 0 if the owner's is opposite), weighted holds for ever."""
     for method in ("single_best", "weighted"):
         run = holding(World(symbols=("AA",), chains=(Link("one", ()), Link("two", ("alpha", "beta")))))
         run.edit(run.world.changed(select=Select(method=method)))

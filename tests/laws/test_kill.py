@@ -32,7 +32,7 @@ MANUAL = {*LOSSES, int(Reason.KILL_AUTH)}
 def next_bar(run: Run) -> Run:
     """The run one decision tick on, inside a session."""
     run.now = run.now // BAR * BAR + BAR
-    while not is_open(run.now + BAR):
+    while not (is_open(run.now) and is_open(run.now + BAR)):
         run.now += BAR
     run.reading = (True, None)
     return run
@@ -75,7 +75,7 @@ def test_r42_from_every_state_a_kill_stops_entries_and_no_exit(walk: Walk, kill:
     if run.world.risk.on_kill == "hold":
         assert others <= {"order.trim"}
     else:
-        assert {symbol for symbol in sent} == {s for s in run.world.symbols if leaves(killed, s)}
+        assert set(sent) == {s for s in run.world.symbols if leaves(killed, s)}
     canceled = {cancel.client_order_id for cancel in killed.netted.cancels}
     assert {one.client_order_id for one in killed.account.working if one.leg == "open"} <= canceled
 
@@ -112,7 +112,7 @@ def test_r43_the_tick_of_a_kill_cancels_everything_of_ours_first(walk: Walk, see
 @law(60)
 @given(walks(), st.floats(0.03, 0.15), st.integers(0, 2**20))
 def test_a_loss_kills_only_at_a_second_reading(walk: Walk, loss: float, seed: int) -> None:
-    """Money is gone that no deposit or withdrawal explains: entries wait at once, the kill comes a tick later."""
+    """Money is gone that no withdrawal explains, beyond the daily limit: entries wait at once, the kill comes a tick later."""
     run = next_bar(walk.end())
     run.edit(run.world.changed(risk=RiskLimits()))
     run.row = row_of(run.world, seed)
@@ -120,7 +120,11 @@ def test_a_loss_kills_only_at_a_second_reading(walk: Walk, loss: float, seed: in
     assert run.state is not None
     if int(run.state.kill) or run.state.day_breach_at or run.state.week_breach_at or not np.isnan(run.state.suspect):
         return
-    run.exchange.cash -= loss * float(run.state.equity)
+    level, worth = float(run.state.day_level), run.exchange.equity(run.marks)
+    broken = level * (1 - loss * run.world.capital)
+    if abs(broken - worth) > 0.19 * worth:
+        return
+    run.exchange.cash += broken - worth
     kills = []
     for _ in range(2):
         run.now += 60
@@ -131,7 +135,7 @@ def test_a_loss_kills_only_at_a_second_reading(walk: Walk, loss: float, seed: in
     assert kills[1] in LOSSES or not seen.tick.load.trusted
 
 
-@law(100)
+@law(60)
 @given(walks(), st.sampled_from(["nan", "zero", "negative", "half", "double"]), st.integers(0, 2**20))
 def test_r45_a_first_reading_of_nan_zero_or_a_jump_trades_nothing(walk: Walk, kind: str, seed: int) -> None:
     """What is sent on it is what the last believed equity would have sent, without its entries; and it kills nothing."""

@@ -33,7 +33,7 @@ def journaled(shelf: Shelf, seen: Seen, base: record.codec.Record | None) -> tup
     return found.state, base
 
 
-@law(40)
+@law(30)
 @given(walks())
 def test_a_restart_at_every_tick_equals_no_restart_through_both_codecs(walk: Walk) -> None:
     shelf, base = Shelf(), None
@@ -56,7 +56,7 @@ KEPT = (
 )  # fmt: skip
 
 
-@law(60)
+@law(50)
 @given(walks())
 def test_r18_an_empty_cycle_and_the_night_wipe_nothing(walk: Walk) -> None:
     """No bars, no probabilities, no signals, the exchange closed: churn, owner, generation, cooldown, side, latch, levels,

@@ -48,7 +48,7 @@ def test_water_filling_of_the_example() -> None:
     assert water_fill(np.array([[0.798], [0.108], [0.094]]), 0.45)[:, 0].round(3).tolist() == [0.45, 0.294, 0.256]
 
 
-@law(60)
+@law(40)
 @given(walks(method="weighted"))
 def test_r48_weights_are_the_water_filled_softmax_of_the_eligible_and_the_rest_is_cash(walk: Walk) -> None:
     for seen in walk.ticks():
@@ -93,7 +93,7 @@ def candidates(seen: Seen, i: int) -> list[Candidate]:
     return found
 
 
-@law(120)
+@law(80)
 @given(walks(method="single_best"))
 def test_single_best_switches_only_with_edge_cooldown_and_flat_all_three_or_at_once_when_not_eligible(
     walk: Walk,
@@ -123,7 +123,7 @@ def test_single_best_switches_only_with_edge_cooldown_and_flat_all_three_or_at_o
                 assert int(tick.select.switched_at[i]) == standing.switched_at
 
 
-@law(80)
+@law(50)
 @given(walks())
 def test_r48_nothing_matched_nothing_traded(walk: Walk) -> None:
     """No eligible strategy with a signal: no opening order in that symbol at a decision tick."""

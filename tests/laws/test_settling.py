@@ -44,7 +44,7 @@ def close_enough(seen: Seen) -> np.ndarray:
     return slack
 
 
-@law(120)
+@law(60)
 @given(walks(), st.integers(0, 2**20), st.booleans())
 def test_from_every_reachable_state_constant_inputs_lead_to_flat_or_to_target_equal_to_current(
     walk: Walk, seed: int, whole: bool
@@ -67,7 +67,7 @@ def quiet(run: Run, signal: int) -> dict[str, Any]:
     return row
 
 
-@law(120)
+@law(50)
 @given(walks(), st.sampled_from(CHAINS))
 def test_no_position_that_nobody_manages_all_signals_at_zero_leave_nothing(walk: Walk, chain: str) -> None:
     """Everybody says 0: whoever owns a position, in whatever chain its symbol is, it is closed."""
@@ -80,7 +80,7 @@ def test_no_position_that_nobody_manages_all_signals_at_zero_leave_nothing(walk:
     assert not left.any(), "a position that nobody manages"
 
 
-@law(80)
+@law(40)
 @given(walks(), st.sampled_from(CHAINS))
 def test_no_position_that_nobody_manages_everybody_opposite_leaves_no_long(walk: Walk, chain: str) -> None:
     """Everybody says short: no long position stays that is worth a deadband."""

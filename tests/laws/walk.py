@@ -174,7 +174,7 @@ class Run:
         if self.state is None:
             self.state = locked(initial(self.frame))
         if not self.marks:
-            self.marks = {symbol: 100.0 for symbol in NAMES}
+            self.marks = dict.fromkeys(NAMES, 100.0)
         if not self.row:
             self.row = row_of(self.world, 0)
 

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from qmtl.dsl.compile import compile_world
-from qmtl.dsl.program import Program
+from qmtl.dsl.program import Lane, Program, StrategyPlan
 from qmtl.engine.adapters.vixfile import VixFile
 from qmtl.engine.bars import BarRow, MacroRow
 from qmtl.engine.blockobserver import BlockObserver, rows_of_block
@@ -143,7 +143,7 @@ def test_whole_universes_without_one_symbol_are_still_computed_together(
 ) -> None:
     bars = generate("2025-10-01", "2025-11-14", 8)
     present = bars.present.copy()
-    present[:, 3], present[:130, 5] = False, False
+    present[:, 3], present[:130, 5], present[500:, 1] = False, False, False
     bars = replace(bars, present=present, cells=np.where(present[:, np.newaxis], bars.cells, np.nan))
     pair = Pair.of(make_world(bars.symbols), calendar)
     stepped = []
@@ -151,6 +151,27 @@ def test_whole_universes_without_one_symbol_are_still_computed_together(
     monkeypatch.setattr(BlockObserver, "_step", lambda self, row: (stepped.append(row), alone(self, row)))
     history(pair, list(bars.rows()), daily(bars, calendar), [(len(bars.starts), True)])
     assert len(stepped) < 5
+
+
+def test_reasons_before_an_hour_closes_are_those_of_the_hour_before(
+    build: Any, generate: Callable[..., Any], calendar: SessionCalendar
+) -> None:
+    """A 60m value between two others that nobody at 15m reads: its rows are brought up to date only when somebody asks."""
+    b = build(("A", "B"))
+    opened, closed = b.bar("open", "60m"), b.bar("close", "60m")
+    inside = b.node("div", closed, b.node("sub", closed, opened))
+    read = b.node("neg", b.node("abs", inside))
+    never = b.truth("gt", b.const(0.0), b.const(1.0))
+    signal = b.node("latch", b.truth("gt", b.node("mul", b.bar("close"), read), b.const(0.0)), never, never, never)
+    one = b.const(1.0)
+    plan = StrategyPlan("s", "trend", (Lane(None, signal, one, None, None, stop_is_level=False, take_is_level=False),))
+    bars = generate("2025-10-06", "2025-10-08", 2)
+    cells = bars.cells.copy()
+    for hour in (2, 3, 5):  # hours that end where they began
+        cells[4 * hour + 3, 3] = cells[4 * hour, 0]
+    pair = Pair.of(b.program(strategies=(plan,)), calendar, rows=4)
+    history(pair, list(replace(bars, cells=cells).rows()), [], [(78, True)])
+    assert pair.unknown >= 12
 
 
 def test_a_snapshot_after_a_block_goes_on_as_after_steps(

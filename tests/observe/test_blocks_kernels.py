@@ -60,10 +60,10 @@ def numbers(random: np.random.Generator, shape: tuple[int, int], kind: str) -> A
 
 
 @st.composite
-def cases(draw: st.DrawFn, op: str | None = None) -> Case:
+def cases(draw: st.DrawFn, op: str | None = None, *, wide: bool = False) -> Case:
     op = op or draw(st.sampled_from(sorted(OPS)))
     steps = draw(st.integers(1, 70))
-    shape = (steps, draw(st.sampled_from([1, 2, 3, 7, 17, 130])))
+    shape = (steps, 130 if wide else draw(st.sampled_from([1, 2, 3, 7, 17, 130])))
     random = np.random.default_rng(draw(st.integers(0, 2**32)))
     kind = draw(st.sampled_from(["plain", "zeros", "equal", "coarse", "prices", "wild"]))
     missing = draw(st.sampled_from([0.0, 0.0, 0.02, 0.5]))
@@ -84,7 +84,8 @@ def cases(draw: st.DrawFn, op: str | None = None) -> Case:
     gaps = draw(st.sampled_from([0.0, 0.0, 0.3]))
     width = 1 if op in MARKET else shape[1]
     masks = tuple(random.random(width) >= (0 if op in CROSS else gaps) for _ in cuts)
-    params = (draw(st.sampled_from([1, 2, 3, 5, 8, 12, 20, 40])),) if op in LENGTHS else ()
+    lengths = [20, 40] if wide else [1, 2, 3, 5, 8, 12, 20, 40]
+    params = (draw(st.sampled_from(lengths)),) if op in LENGTHS else ()
     return Case(op, params, tuple(inputs), tuple(cuts), masks, tuple(draw(st.booleans()) for _ in cuts))
 
 
@@ -155,3 +156,20 @@ def test_law_a_block_is_its_steps(case: Case) -> None:
 @given(data=st.data())
 def test_law_a_block_is_its_steps_for_every_op(op: str, data: st.DataObject) -> None:
     check(data.draw(cases(op)))
+
+
+@pytest.mark.parametrize("op", ["highest", "lowest"])
+@settings(max_examples=40, deadline=None)
+@given(data=st.data())
+def test_law_long_extremes_of_wide_universes_are_folded_as_in_steps(op: str, data: st.DataObject) -> None:
+    check(data.draw(cases(op, wide=True)))
+
+
+@pytest.mark.parametrize("op", sorted(WINDOWED - {"for_bars"}))
+@pytest.mark.parametrize("at", [12, 14, 17])
+def test_a_value_that_is_missing_within_a_block_is_missed_for_a_whole_window(op: str, at: int) -> None:
+    """Known until the block, known again after it: the steps that follow still have the gap in their window."""
+    values = np.random.default_rng(4).normal(100, 1, (40, 3))
+    values[at, 1] = np.nan
+    masks = tuple(np.ones(3, np.bool_) for _ in range(3))
+    check(Case(op, (8,), (values,), (12, 18, 40), masks, (True, False, True)))
