@@ -57,8 +57,8 @@ class _Stretch:
 
 
 class BlockObserver:
-    """An observer that looks at many rows at once. `features`: also the named features, which only people read; `rows`: at
-    most so many rows in a block."""
+    """An observer that looks at many rows at once; one for each `Observer`. `features`: also the named features, which only
+    people read; `rows`: at most so many rows in a block."""
 
     def __init__(self, observer: Observer, *, features: bool = False, rows: int | None = None) -> None:
         self.observer = observer
