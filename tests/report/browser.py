@@ -50,7 +50,8 @@ def browsing(profile: Path) -> Iterator[Browser]:
     )  # fmt: skip
     try:
         address = _address(process, profile / "DevToolsActivePort")
-        with connect(address, max_size=None, compression=None, proxy=None) as socket:
+        # no pings: their thread draws from the global `random` while another test's hypothesis watches it
+        with connect(address, max_size=None, compression=None, proxy=None, ping_interval=None) as socket:
             yield Browser(socket)
     finally:
         process.terminate()
