@@ -4,15 +4,16 @@ In: signed fractions per symbol. Out: signed fractions. Three pure pieces used b
 size a fresh book (target stage), `clipped` and `trimmed` guard the final one (orders stage).
 
 Breadth rule. Caps shrink members together, so with too many of them every one falls below min_target and the churn guard
-would empty the book. Members with the lowest rank are dropped until the others keep their minimum. Dropping them one by
-one and capping again is the same as keeping the longest prefix, by rank, in which everybody keeps the minimum: a longer
-prefix only lowers the scale and only raises the largest requirement. So one sorted pass finds it; first inside each sector
-under its own cap, then over all under both.
+would empty the book. Of the members that are below their minimum the one with the lowest rank is dropped and the caps are
+applied again, until nobody is below; first inside each sector under its own cap, then over all under both. A drop only raises
+the factors of the others, so who keeps the minimum once keeps it for good, and one pass in rising rank finds the same
+members as starting again after every drop. A member that keeps its minimum gives way to nobody: else a small wish with a high rank would push out large ones,
+and a smaller exposure, under which the small one is too small by itself, would give the larger book.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
 from typing import Final
 
 import numpy as np
@@ -50,84 +51,52 @@ def _sector_factor(frame: Frame, size: Floats, cap: float) -> Floats | None:
 def surviving(frame: Frame, size: Floats, rank: Floats, need: Floats) -> Bools:
     """[S] which members stay under the breadth rule.
 
-    size: magnitudes after the symbol cap, 0 for no member. rank: |adjusted score| with its bonus for held symbols; ties stay in universe order. need: the smallest magnitude,
-    before the exposure multiplier, a member must keep; not larger than its own."""
+    size: magnitudes after the symbol cap, 0 for no member. rank: |adjusted score| with its bonus for held symbols; of two
+    alike the later one in the universe goes. need: the smallest magnitude, before the exposure multiplier, that a member
+    must keep; not larger than its own."""
     risk = frame.program.settings.risk
-    order = np.flatnonzero(size)
-    order = order[_falling(rank[order])]
-    if frame.sectors and order.size:
-        order = order[_kept_in_sector(_grouped(frame, size[order], need[order], frame.sector[order]), risk.max_sector)]
-    if order.size and frame.sectors:
-        groups = _grouped(frame, size[order], need[order], frame.sector[order])
-        order = order[: _kept_in_total(groups, risk.max_sector, risk.max_total)]
-    elif order.size:
-        needed, gross = np.maximum.accumulate(need[order] / size[order]), np.cumsum(size[order])
-        order = order[: _prefix(needed, gross, risk.max_total)]
+    members = np.flatnonzero(size)[::-1]  # of two with equal ranks the later one goes first
+    order = members[np.argsort(rank[members], kind="stable")]
+    book = _Crowd(frame, size, order, need[order] / size[order])
+    if frame.sectors:
+        book.leave(in_total=False)
+    book.leave(in_total=True)
     kept = np.zeros(frame.symbols, dtype=np.bool_)
-    kept[order] = risk.max_total > 0
+    kept[book.staying()] = risk.max_total > 0
     return kept
 
 
-def _falling(rank: Floats) -> Ints:
-    """The stable order of falling ranks. Only ties tell the stable sort from the default one, which is faster."""
-    order = np.argsort(-rank)
-    ordered = rank[order]
-    tied = np.count_nonzero(ordered[1:] == ordered[:-1])
-    return np.argsort(-rank, kind="stable") if tied else order
+class _Crowd:
+    """Members by rising rank: place, magnitude, share of it that must be kept, sector. `gross` is per sector, the last
+    entry of symbols without one."""
 
+    def __init__(self, frame: Frame, size: Floats, order: Ints, ratio: Floats) -> None:
+        risk, sector = frame.program.settings.risk, frame.sector[order]
+        self._caps = [risk.max_sector] * frame.sectors + [math.inf]
+        self._total = risk.max_total
+        self._gross: list[float] = np.bincount(sector, weights=size[order], minlength=frame.sectors + 1).tolist()
+        self._rows = list(zip(order.tolist(), size[order].tolist(), ratio.tolist(), sector.tolist(), strict=True))
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Groups:
-    """Members in rank order, looked at sector by sector: `by` is the stable order by sector; the rest follows it.
-    `first` marks the first of a sector, `free` those without one; running sums and running needs are inside a sector."""
+    def leave(self, *, in_total: bool) -> None:
+        """Drop who cannot keep the minimum, the lowest rank first."""
+        staying, gross, caps = [], self._gross, self._caps
+        total = sum(map(min, gross, caps))
+        for row in self._rows:
+            _, size, ratio, sector = row
+            full, cap = gross[sector], caps[sector]
+            share = min(1.0, cap / full) if full > 0 else 1.0
+            if in_total and total > self._total:
+                share *= self._total / total
+            if ratio <= share * SLACK:
+                staying.append(row)
+                continue
+            gross[sector] = full - size
+            total += min(gross[sector], cap) - min(full, cap)
+        self._rows = staying
 
-    by: Ints
-    first: Bools
-    free: Bools
-    running: Floats
-    needed: Floats
-
-
-def _grouped(frame: Frame, size: Floats, need: Floats, sector: Ints) -> _Groups:
-    by = np.argsort(sector, kind="stable")
-    ordered, mine = sector[by], size[by]
-    first = np.ones(by.size, dtype=np.bool_)
-    first[1:] = ordered[1:] != ordered[:-1]
-    group = np.cumsum(first) - 1
-    before = np.cumsum(mine) - mine
-    ratio = need[by] / mine
-    lift = (float(ratio.max()) + 1.0) * group  # lifts each group above the former one: one running maximum serves all
-    return _Groups(
-        by,
-        first,
-        ordered == frame.sectors,
-        before + mine - before[first][group],
-        np.maximum.accumulate(ratio + lift) - lift,
-    )
-
-
-def _kept_in_sector(groups: _Groups, cap: float) -> Bools:
-    """Prefix of each sector that keeps its minimum under the sector cap; in rank order, aligned to the members."""
-    factor = np.where(groups.free, 1.0, np.minimum(1.0, cap / np.maximum(groups.running, EPS)))
-    kept = np.empty(groups.by.shape, dtype=np.bool_)
-    kept[groups.by] = groups.needed <= factor * SLACK
-    return kept
-
-
-def _kept_in_total(groups: _Groups, sector_cap: float, total_cap: float) -> int:
-    """Length of the prefix in which everybody keeps its minimum under sector and total caps together."""
-    held_back = np.where(groups.free, groups.running, np.minimum(groups.running, sector_cap))
-    added, needed = np.empty(groups.by.shape), np.empty(groups.by.shape)
-    former = np.where(groups.first, 0.0, np.concatenate((held_back[:1], held_back[:-1])))
-    added[groups.by] = held_back - former
-    needed[groups.by] = groups.needed * (groups.running / np.maximum(held_back, EPS))
-    return _prefix(np.maximum.accumulate(needed), np.cumsum(added), total_cap)
-
-
-def _prefix(needed: Floats, gross: Floats, cap: float) -> int:
-    """Length of the longest prefix whose total factor is not below what its members need; both only rise."""
-    fits = needed * np.maximum(gross, cap) <= cap * SLACK
-    return int(fits.size if fits.all() else fits.argmin())
+    def staying(self) -> list[int]:
+        """Places of those that are left."""
+        return [row[0] for row in self._rows]
 
 
 def clipped(frame: Frame, target: Floats, current: Floats, resting: Floats) -> Floats:

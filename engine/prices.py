@@ -39,6 +39,8 @@ _PRICES = (
     "take_level",
     "entry_stop",
     "entry_take",
+    "entry_stop_level",
+    "entry_take_level",
 )
 
 

@@ -119,7 +119,15 @@ _LOADED = (
     "settling",
     "average",
 )
-_ORDERED = ("pending", "pending_strategy", "entry_strategy", "entry_stop", "entry_take")
+_ORDERED = (
+    "pending",
+    "pending_strategy",
+    "entry_strategy",
+    "entry_stop",
+    "entry_take",
+    "entry_stop_level",
+    "entry_take_level",
+)
 _GATED = tuple(f.name for f in fields(Gate) if f.name in {g.name for g in fields(DecideState)})
 
 #: columns of `Market` that are journaled as "market.*". Features, chart-fit inputs, sizes and exits of strategies that do

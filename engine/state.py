@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, Final, Protocol
 
 import numpy as np
@@ -64,16 +64,16 @@ FIELDS: Final[tuple[Field, ...]] = (
     Field("side_opened_at", "<i8", "S", "s, first opening fill from flat; 0 when flat", 0),
     Field("last_side", "|i1", "S", "side of the newest position, kept when flat", 0),
     Field("last_opened_at", "<i8", "S", "s, side_opened_at of the newest position", 0),
-    Field("stop_distance", "<f8", "S", "price, at entry", np.nan),
-    Field("take_distance", "<f8", "S", "price, at entry", np.nan),
+    Field("stop_distance", "<f8", "S", "price, at entry; NaN: none, or a level", np.nan),
+    Field("take_distance", "<f8", "S", "price, at entry; NaN: none, or a level", np.nan),
     Field("stop_level", "<f8", "S", "price, last known", np.nan),
     Field("take_level", "<f8", "S", "price, last known", np.nan),
     Field("stopping", "|u1", "S", "reason code of a stop or take that is being executed", 0),
     Field("latch", "|i1", "NS", "side that may not be entered until the signal has left it", 0),
     # the last opening order, and the second leg of a reversal
     Field("entry_strategy", "<i2", "S", "strategy index", NOBODY, "strategy"),
-    Field("entry_stop", "<f8", "S", "price or distance when the entry was decided", np.nan),
-    Field("entry_take", "<f8", "S", "price or distance when the entry was decided", np.nan),
+    Field("entry_stop", "<f8", "S", "distance in price when the entry was decided; NaN: none, or a level", np.nan),
+    Field("entry_take", "<f8", "S", "distance in price when the entry was decided; NaN: none, or a level", np.nan),
     Field("pending", "<f8", "S", "fraction to enter once flat; until the next decision tick", 0),
     Field("pending_strategy", "<i2", "S", "strategy index", NOBODY, "strategy"),
     # what the broker answered
@@ -116,6 +116,13 @@ FIELDS: Final[tuple[Field, ...]] = (
     Field("settling", "<i4", "S", "bars until no formula sees a price of before a split", 0, later=True),
     Field("average", "<f8", "S", "price, the broker's average price of the last tick", np.nan, later=True),
     Field("stale_at", "<i8", "S", "s, first tick at which bars were overdue; 0 = they are not", 0, later=True),
+    # stop and take of the last opening order where they are lines of the strategy
+    Field(
+        "entry_stop_level", "<f8", "S", "price when the entry was decided; NaN: none, or a distance", np.nan, later=True
+    ),
+    Field(
+        "entry_take_level", "<f8", "S", "price when the entry was decided; NaN: none, or a distance", np.nan, later=True
+    ),
 )
 
 
@@ -180,6 +187,8 @@ class DecideState:
     settling: Counters
     average: Floats
     stale_at: Ints
+    entry_stop_level: Floats
+    entry_take_level: Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,11 +200,20 @@ class Names:
     chains: tuple[str, ...]
 
 
+def unowned(owner: Small) -> NDArray[np.bool_]:
+    """[S] positions whose strategy is gone, or that nobody opened; True for flat symbols too."""
+    nobodys: NDArray[np.bool_] = (owner < 0) & (owner != MIX)
+    return nobodys
+
+
 class Named(Protocol):
     """A frame, as far as a state needs one."""
 
     @property
     def names(self) -> Names: ...
+
+    @property
+    def generation(self) -> Hashes: ...
 
 
 def _shape(field: Field, names: Names) -> tuple[int, ...]:
@@ -255,7 +273,7 @@ def decode(data: bytes, frame: Named) -> DecideState:
         raise StateError(f"the decide state is not of format {FORMAT}", "run the version of qmtl that wrote it")
     names = Names(tuple(header["symbols"]), tuple(header["strategies"]), tuple(header["chains"]))
     state = completed(_unpack(body, names, stored))
-    return state if names == frame.names else _renamed(state, names, frame.names)
+    return state if names == frame.names else _reunited(_renamed(state, names, frame.names), frame)
 
 
 def _stored_fields(header: Any) -> tuple[Field, ...] | None:
@@ -297,9 +315,20 @@ def _unpack(body: bytes, names: Names, stored: tuple[Field, ...]) -> dict[str, N
 def remap(state: DecideState, old_frame: Named, new_frame: Named) -> DecideState:
     """The same memory for another program: columns and indexes follow their names (hot reload).
 
-    Symbols that are new start blank. A strategy that is gone leaves its positions to GONE, which no signal owns; a
-    chain or selection that is gone is none. The second leg of a reversal is dropped: the old program decided it."""
-    return _renamed(state, old_frame.names, new_frame.names)
+    Symbols that are new start blank. A strategy that is gone leaves its positions to GONE, which no signal owns, until it
+    comes back as it was; a chain or selection that is gone is none. The second leg of a reversal is dropped: the old
+    program decided it."""
+    return _reunited(_renamed(state, old_frame.names, new_frame.names), new_frame)
+
+
+def _reunited(state: DecideState, frame: Named) -> DecideState:
+    """Positions whose strategy is gone belong again to a strategy of the very generation that they were opened under."""
+    lost = (state.owner == GONE) & (state.generation != 0)
+    if not lost.any():
+        return state
+    same = (frame.generation == state.generation) & lost
+    rows = same.argmax(axis=0).astype(np.int16)
+    return replace(state, owner=np.where(same.any(axis=0), rows, state.owner))
 
 
 def orphans(state: DecideState, old_frame: Named, new_frame: Named) -> tuple[str, ...]:

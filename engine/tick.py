@@ -256,6 +256,8 @@ class Orders:
     entry_strategy: Small
     entry_stop: Floats
     entry_take: Floats
+    entry_stop_level: Floats
+    entry_take_level: Floats
     note: Codes
     reason: Codes
 

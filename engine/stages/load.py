@@ -232,13 +232,17 @@ def _open(frame: Frame, tick: Tick, position: _Position, column: int, fill: Fill
     position.generation[column] = hash_of(fill.generation)
     position.side[column] = position.last_side[column] = side
     position.side_opened_at[column] = position.last_opened_at[column] = fill.at
-    position.stop_distance[column] = before.entry_stop[column] if decided else _now(tick.market.stop, owner, column)
-    position.take_distance[column] = before.entry_take[column] if decided else _now(tick.market.take, owner, column)
+    stop, take = before.entry_stop[column], before.entry_take[column]
+    if not decided:
+        stop = _distance(tick.market.stop, frame.stop_is_level, owner, column)
+        take = _distance(tick.market.take, frame.take_is_level, owner, column)
+    position.stop_distance[column], position.take_distance[column] = stop, take
     position.stopping[column] = 0
 
 
-def _now(rows: Floats, owner: int, column: int) -> float:
-    return float(rows[owner, column]) if owner >= 0 else math.nan
+def _distance(rows: Floats, is_level: Bools, owner: int, column: int) -> float:
+    """The owner's distance of now, NaN where it has none or a line."""
+    return float(rows[owner, column]) if owner >= 0 and not is_level[owner, column] else math.nan
 
 
 def _flattened(position: _Position, qty: Floats, external: Bools) -> _Position:

@@ -236,12 +236,12 @@ def _orders(frame: Frame, tick: Tick, plan: _Plan) -> Orders:
     closing = closes & (crossing | (plan.target == 0))
     _explain(tick, plan, crossing, closing)
     pending, pending_strategy = _pending(frame, tick, plan, opens)
-    entry_strategy, entry_stop, entry_take = before.entry_strategy, before.entry_stop, before.entry_take
+    entry = _Entry(
+        before.entry_strategy, before.entry_stop, before.entry_take, before.entry_stop_level, before.entry_take_level
+    )
     first = opens & ~load.held
     if some(first):
-        stop, take = _levels(frame, tick, plan.strategy)
-        entry_strategy = np.where(first, plan.strategy, entry_strategy)
-        entry_stop, entry_take = np.where(first, stop, entry_stop), np.where(first, take, entry_take)
+        entry = _entered(frame, tick, plan.strategy, first, entry)
     return Orders(
         target=plan.target,
         leg=plan.leg,
@@ -251,9 +251,11 @@ def _orders(frame: Frame, tick: Tick, plan: _Plan) -> Orders:
         strategy=np.where(opens, plan.strategy, load.owner),
         pending=pending,
         pending_strategy=pending_strategy,
-        entry_strategy=entry_strategy,
-        entry_stop=entry_stop,
-        entry_take=entry_take,
+        entry_strategy=entry.strategy,
+        entry_stop=entry.stop,
+        entry_take=entry.take,
+        entry_stop_level=entry.stop_level,
+        entry_take_level=entry.take_level,
         note=plan.note * (plan.leg != NO_LEG),
         reason=plan.reason,
     )
@@ -272,11 +274,29 @@ def _pending(frame: Frame, tick: Tick, plan: _Plan, opens: Bools) -> tuple[Float
     return np.where(spent, 0.0, before.pending), np.where(spent, np.int16(NOBODY), before.pending_strategy)
 
 
-def _levels(frame: Frame, tick: Tick, strategy: Small) -> tuple[Floats, Floats]:
-    """Stop and take of the strategies that open now, as they are known at the decision."""
-    at, known = places(frame, strategy), strategy >= 0
-    stop, take = (rows.take(at, mode="clip") for rows in (tick.market.stop, tick.market.take))
-    return np.where(known, stop, np.nan), np.where(known, take, np.nan)
+@dataclass(frozen=True, slots=True, eq=False)
+class _Entry:
+    """What is remembered of each symbol's last opening order: whose, and its stop and take as distances or as levels."""
+
+    strategy: Small
+    stop: Floats
+    take: Floats
+    stop_level: Floats
+    take_level: Floats
+
+
+def _entered(frame: Frame, tick: Tick, strategy: Small, first: Bools, former: _Entry) -> _Entry:
+    """The memory with the orders that open from flat, as their levels are known at the decision."""
+    at, known = places(frame, strategy), first & (strategy >= 0)
+
+    def split(rows: Floats, is_level: Bools, distance: Floats, level: Floats) -> tuple[Floats, Floats]:
+        value, line = rows.take(at, mode="clip"), is_level.take(at, mode="clip")
+        distance, level = np.where(first, np.nan, distance), np.where(first, np.nan, level)
+        return np.where(known & ~line, value, distance), np.where(known & line, value, level)
+
+    stop, stop_level = split(tick.market.stop, frame.stop_is_level, former.stop, former.stop_level)
+    take, take_level = split(tick.market.take, frame.take_is_level, former.take, former.take_level)
+    return _Entry(np.where(first, strategy, former.strategy), stop, take, stop_level, take_level)
 
 
 def _explain(tick: Tick, plan: _Plan, crossing: Bools, closing: Bools) -> None:
@@ -298,8 +318,8 @@ def _explain(tick: Tick, plan: _Plan, crossing: Bools, closing: Bools) -> None:
         return
     put(reason, exits & ~tick.policy.protective, Reason.FLATTEN)  # nothing else asks for these exits
     put(reason, exits & (tick.policy.reason == Reason.UNWIND), Reason.UNWIND)
-    leaving = exits & tick.signals.owner_known & (tick.signals.owner_target == 0)
-    put(reason, leaving, Reason.OWNER_EXIT)
+    for code in (Reason.OWNER_EXIT, Reason.UNOWNED_EXIT):
+        put(reason, exits & (tick.target.reason == code), code)
     stops = exits & (tick.target.stopping != 0)
     np.copyto(reason, tick.target.stopping, where=stops)
     put(reason, exits & load.external, Reason.UNWIND_EXTERNAL)

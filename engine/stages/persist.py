@@ -81,6 +81,8 @@ def _next(tick: Tick) -> DecideState:
         entry_strategy=orders.entry_strategy,
         entry_stop=orders.entry_stop,
         entry_take=orders.entry_take,
+        entry_stop_level=orders.entry_stop_level,
+        entry_take_level=orders.entry_take_level,
         pending=orders.pending,
         pending_strategy=orders.pending_strategy,
         reject_until=tick.risk.reject_until,

@@ -19,7 +19,7 @@ import numpy as np
 from ..bars import Bools
 from ..frame import Frame, places
 from ..reasons import Reason
-from ..state import MIX, Hashes
+from ..state import MIX, Hashes, unowned
 from ..tick import NO_LEG, Policy, PolicyLabel, Tick, no_reasons, put, some
 
 
@@ -28,7 +28,7 @@ def run(frame: Frame, tick: Tick) -> Tick:
     load, target, reason = tick.load, tick.churn.target, no_reasons(frame)
     disabled = ~tick.allowlist.enabled
     flat = (np.abs(load.current) < frame.program.settings.position_policy.flat) & (load.working == NO_LEG)
-    old = load.held & (_generation(frame, tick) != load.generation)
+    old = load.held & ((_generation(frame, tick) != load.generation) | unowned(load.owner))
     label = np.zeros(frame.symbols, dtype=np.uint8)
     gone, outside = some(disabled), some(load.external)
     put(label, load.held & _foreign(frame, tick), PolicyLabel.OWNER_MISMATCH)

@@ -192,9 +192,7 @@ def _weighted(frame: Frame, tick: Tick, score: Floats) -> Select:
     among = signals.eligible & np.isfinite(score)
     weights = water_fill(soft_weights(score, among, rules.temperature), rules.cap)
     some = any_strategy(among)
-    raw = np.where(some, (weights * signals.target).sum(axis=0), np.where(load.held, np.nan, 0.0))
-    leaves = load.held & signals.owner_known & (signals.owner_target == 0)
-    raw = np.where(leaves & ~some, 0.0, raw)
+    raw = np.where(some, (weights * signals.target).sum(axis=0), _exit_only(tick))
     reason = no_reasons(frame)
     put(reason, ~some & load.held, Reason.EXIT_ONLY)
     return Select(

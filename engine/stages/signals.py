@@ -15,11 +15,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..bars import Bools, Floats
-from ..frame import Frame, places
+from ..frame import Frame, allowed_on, day_number, places
 from ..market import Market, Sides
 from ..masks import kept
 from ..reasons import Reason
-from ..state import MIX
+from ..state import MIX, unowned
 from ..tick import Signals, Tick, any_strategy, no_reasons, put, some
 
 
@@ -60,6 +60,7 @@ def run(frame: Frame, tick: Tick) -> Tick:
     if some(leaves):
         reason = reason.copy()
         put(reason, leaves, Reason.OWNER_EXIT)
+        put(reason, leaves & unowned(tick.load.owner), Reason.UNOWNED_EXIT)
     tick.signals = Signals(eligible, signal, target, latch, owner_known, owner_target, reason)
     return tick
 
@@ -89,16 +90,28 @@ def _released(tick: Tick, known: Bools) -> Sides:
 
 
 def _owner(frame: Frame, tick: Tick, known: Bools, target: Floats) -> tuple[Bools, Floats]:
-    """The owner's own view, from the market signal (latches do not hide an exit). The owner @mix is known when every
-    candidate is, and leaves when all of them are at 0."""
+    """The owner's own view, from the market signal (latches do not hide an exit)."""
     owner = tick.load.owner
     at = places(frame, owner)
     is_known = (owner >= 0) & known.take(at, mode="clip")
     value = np.where(is_known, target.take(at, mode="clip"), np.nan)
-    mixed = owner == MIX
-    if some(mixed):
-        candidates = tick.allowlist.candidates
-        all_zero = (candidates & known & (target == 0)).sum(axis=0) == candidates.sum(axis=0)
-        leaves = mixed & candidates.any(axis=0) & all_zero
+    unnamed = tick.load.held & (owner < 0)
+    if some(unnamed):
+        leaves = unnamed & _unwanted(frame, tick, known, target)
         is_known, value = is_known | leaves, np.where(leaves, 0.0, value)
     return is_known, value
+
+
+def _unwanted(frame: Frame, tick: Tick, known: Bools, target: Floats) -> Bools:
+    """[S] where an owner that is no strategy leaves; `known`, `target` [N, S].
+
+    @mix leaves when all candidates want nothing; where the chain has none, when of all that any chain enables nobody wants
+    the side that is held. A strategy that is gone can never ask for an exit, so its position is left where nobody else
+    could."""
+    candidates = tick.allowlist.candidates
+    empty = ~any_strategy(candidates)
+    enabled = allowed_on(frame, day_number(tick.market.session.day)) & frame.used
+    asked = np.where(empty, enabled, candidates)
+    against = known & ((target == 0) | (empty & (target * tick.load.side < 0)))
+    mixed = any_strategy(asked) & ~any_strategy(asked & ~against)
+    return np.where(tick.load.owner == MIX, mixed, empty & (tick.chain.chain >= 0))

@@ -39,6 +39,7 @@ from ..frame import EPS, Frame, places
 from ..market import Sides
 from ..prices import beyond
 from ..reasons import Reason
+from ..state import unowned
 from ..tick import Target, Tick, no_reasons, put, some
 
 TRUE = 2
@@ -61,11 +62,16 @@ def run(frame: Frame, tick: Tick) -> Tick:
     paused = (load.gap_at != 0) | (load.settling != 0)
     exits = _exits(frame, tick)
     protective = load.held & tick.signals.owner_known & (tick.signals.owner_target == 0) & ~paused
+    left = load.held & unowned(load.owner) & ~paused
+    if some(left):
+        left &= protective | (tick.select.raw == 0)
+        protective = protective | left
     if some(paused):
         target = np.where(paused & load.held, load.current, target)
         put(reason, paused, Reason.SETTLING)
         put(reason, load.gap_at != 0, Reason.GAP)
     put(reason, protective, Reason.OWNER_EXIT)
+    put(reason, left, Reason.UNOWNED_EXIT)
     stops = exits.stopping != 0
     if some(stops):
         protective |= stops
@@ -229,20 +235,22 @@ def _exits(frame: Frame, tick: Tick) -> _Exits:
     held = load.held
     stopping = no_reasons(frame)
     if not some(held):
-        nothing = np.full(frame.symbols, np.nan)
-        return _Exits(nothing, nothing, stopping, held)
+        stop, take = (np.where(load.external, level, np.nan) for level in (before.stop_level, before.take_level))
+        return _Exits(stop, take, stopping, held)
     side = load.side.astype(np.float64)
     average = np.where(held, tick.account.average_price, np.nan)
-    owned = held & (load.owner >= 0)
-    at = places(frame, load.owner)
+    market, at = tick.market, places(frame, load.owner)
+    same = held & (load.owner >= 0) & (frame.generation.take(at, mode="clip") == load.generation)
     stop = _level(
         tick,
-        _Line(owned, at, frame.stop_is_level, tick.market.stop, before.stop_level),
+        _Line(same & frame.stop_is_level.take(at, mode="clip"), market.stop.take(at, mode="clip")),
+        (before.stop_level, before.entry_stop_level),
         average - side * load.stop_distance,
     )
     take = _level(
         tick,
-        _Line(owned, at, frame.take_is_level, tick.market.take, before.take_level),
+        _Line(same & frame.take_is_level.take(at, mode="clip"), market.take.take(at, mode="clip")),
+        (before.take_level, before.entry_take_level),
         average + side * load.take_distance,
     )
     mark, known_at = _prices(frame, tick)
@@ -283,25 +291,27 @@ def _prices(frame: Frame, tick: Tick) -> tuple[Floats, Ints]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Line:
-    """The owner's line: who is owned, where the owner's row is, and the level now and last."""
+    """Which positions follow the line of their strategy, which is still as it was at the entry, and where it is now."""
 
-    owned: Bools
-    at: Ints
-    is_level: Bools
+    followed: Bools
     now: Floats
-    last: Floats
 
 
-def _level(tick: Tick, line: _Line, anchored: Floats) -> Floats:
-    """Price level of each held position: anchored distance, or the strategy's own line (last known when unknown)."""
-    as_level = line.owned & line.is_level.take(line.at, mode="clip")
-    if some(as_level):
-        now = line.now.take(line.at, mode="clip")
-        kept = np.where(tick.before.side_opened_at == tick.load.side_opened_at, line.last, np.nan)
-        unfit = beyond(now, kept, tick.frame.program.settings.freshness.max_gap) | (tick.load.settling != 0)
-        now = np.where(unfit, np.nan, now)
-        anchored = np.where(as_level, np.where(np.isfinite(now), now, kept), anchored)
-    return np.where(line.owned, anchored, np.nan)
+def _level(tick: Tick, line: _Line, last: tuple[Floats, Floats], anchored: Floats) -> Floats:
+    """Price level of each held position: the anchored distance; without one, the strategy's line; where that is not
+    followed or not known, the level it had last. `last`: remembered levels, and those of the last opening orders."""
+    load, before = tick.load, tick.before
+    opened = load.side_opened_at != before.side_opened_at
+    kept = last[0]
+    if some(opened):
+        kept = np.where(opened, np.where(load.owner == before.entry_strategy, last[1], np.nan), kept)
+    distant = np.isfinite(anchored)
+    followed = line.followed & ~distant
+    if some(followed):
+        unfit = beyond(line.now, kept, tick.frame.program.settings.freshness.max_gap) | (load.settling != 0)
+        kept = np.where(followed & ~unfit & np.isfinite(line.now), line.now, kept)
+    level = np.where(distant, anchored, kept)
+    return np.where(load.held | load.external, level, np.nan)
 
 
 def _latched(tick: Tick, stopping: Codes) -> Sides:

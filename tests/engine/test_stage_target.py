@@ -87,7 +87,7 @@ def test_the_breadth_pass_equals_dropping_one_by_one(lab: Any, data: Any) -> Non
 
 
 def one_by_one(of: Any, sizes: Any, ranks: Any, need: Any) -> list[bool]:
-    """The rule as written: drop the lowest while a member is too small; in its sector first, then over all."""
+    """The rule as written: drop the lowest of those that are too small; in its sector first, then over all."""
     alive = sizes > 0
     order = sorted(range(len(sizes)), key=lambda i: (-ranks[i], i))
 
@@ -101,10 +101,10 @@ def one_by_one(of: Any, sizes: Any, ranks: Any, need: Any) -> list[bool]:
         return value * (limit / value.sum()) if total and value.sum() > limit else value
 
     for sector in range(of.sectors):
-        while ((capped(False) < need - 1e-9) & alive & (of.sector == sector)).any():
-            alive[[i for i in order if alive[i] and of.sector[i] == sector][-1]] = False
-    while ((capped(True) < need - 1e-9) & alive).any():
-        alive[[i for i in order if alive[i]][-1]] = False
+        while (small := (capped(False) < need - 1e-9) & alive & (of.sector == sector)).any():
+            alive[[i for i in order if small[i]][-1]] = False
+    while (small := (capped(True) < need - 1e-9) & alive).any():
+        alive[[i for i in order if small[i]][-1]] = False
     return alive.tolist()
 
 

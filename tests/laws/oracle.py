@@ -100,26 +100,23 @@ def capped(members: Mapping[str, Member], risk: RiskLimits) -> dict[str, float]:
 
 
 def broad(members: Mapping[str, Member], risk: RiskLimits, exposure: float, least: float) -> dict[str, float]:
-    """Targets of a flat book after caps, breadth and exposure: while one is non-zero and below min_target, drop the one
-    with the lowest rank and cap again. One that is too small by itself goes first and drops nobody."""
+    """Targets of a flat book after caps, breadth and exposure: while any is non-zero and below min_target, drop the one of
+    these with the lowest rank and cap again. One that is too small by itself goes first and drops nobody."""
     left = {s: m for s, m in members.items() if min(abs(m.size), risk.max_symbol) * exposure >= least - 1e-12}
     while left:
         targets = {s: x * exposure for s, x in capped(left, risk).items()}
         small = [s for s, x in targets.items() if x and abs(x) < least - 1e-12]
         if not small:
             return targets
-        # a sector that is too crowded drops its own members
-        crowded = {left[s].sector for s in small if _crowded(left, left[s].sector, risk, exposure, least)}
-        among = [s for s, m in left.items() if m.sector in crowded] if crowded - {""} else list(left)
-        del left[min(among, key=lambda s: left[s].rank)]
+        # a sector that is too crowded by itself drops its own members first
+        crowded = [s for s in small if _alone(left, s, risk) * exposure < least - 1e-12]
+        del left[min(crowded or small, key=lambda s: left[s].rank)]
     return {}
 
 
-def _crowded(left: Mapping[str, Member], sector: str, risk: RiskLimits, exposure: float, least: float) -> bool:
-    """Is a sector too full by itself, whatever the total?"""
-    if not sector:
-        return False
-    mine = {s: m for s, m in left.items() if m.sector == sector}
-    gross = sum(min(abs(m.size), risk.max_symbol) for m in mine.values())
-    factor = min(1.0, risk.max_sector / gross)
-    return any(min(abs(m.size), risk.max_symbol) * factor * exposure < least - 1e-12 for m in mine.values())
+def _alone(left: Mapping[str, Member], symbol: str, risk: RiskLimits) -> float:
+    """Its magnitude under the caps of symbol and sector, whatever the total."""
+    sizes = {s: min(abs(m.size), risk.max_symbol) for s, m in left.items()}
+    sector = left[symbol].sector
+    gross = sum(size for s, size in sizes.items() if left[s].sector == sector)
+    return sizes[symbol] * (min(1.0, risk.max_sector / gross) if sector else 1.0)

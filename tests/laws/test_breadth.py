@@ -85,12 +85,13 @@ def test_the_book_is_what_dropping_one_by_one_gives(names: int, seed: int, expos
 
 
 @law(80)
-@given(counts, seeds, st.floats(0.02, 1.0))
-def test_gross_is_proportional_to_exposure(names: int, seed: int, size: float) -> None:
-    """With wishes of one size, which is where sizes have nothing to say. Exactly, while exposure drops nobody: min_target
-    is a fraction of capital. And never does the defensive multiplier give the larger book. (Wishes of several sizes:
-    finding L8.)"""
-    rows = drawn(names, seed) | {"size": np.full((1, names), size)}
+@given(counts, seeds, st.none() | st.floats(0.02, 1.0))
+def test_gross_is_proportional_to_exposure(names: int, seed: int, size: float | None) -> None:
+    """With wishes of one size and of many. Exactly, while exposure drops nobody: min_target is a fraction of capital. And
+    never does the defensive multiplier give the larger book."""
+    rows = drawn(names, seed)
+    if size is not None:
+        rows |= {"size": np.full((1, names), size)}
     found = {e: targets(book(names, sectors_of(names, seed), e), **rows) for e in (0.4, 0.65, 0.9, 1.0)}
     members = {e: {s for s, x in one.items() if x} for e, one in found.items()}
     for small, large in ((0.4, 0.65), (0.65, 0.9), (0.9, 1.0)):

@@ -15,8 +15,6 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qmtl.engine.state import GONE
-
 from .exchange import Fate, Live
 from .inputs import BAR, EPS, NAMES, Link, Rule, World, at
 from .law import law
@@ -55,8 +53,6 @@ class Due:
             return "unwind"
         owner = seen.owners[symbol]
         row = seen.row(owner.strategy)
-        if seen.tick.load.owner[i] == GONE:
-            row = None  # finding L9: a strategy that comes back does not get its position back
         if row is not None and seen.market.signal_known[row, i] and seen.market.signal[row, i] == 0:
             return "owner"
         key = (owner.strategy, owner.since)
@@ -77,8 +73,6 @@ class Due:
             return False
         if owner.side * (mark / average - 1) <= -seen.world.risk.position_stop - EPS:
             return True
-        if seen.row(owner.strategy) is None or seen.tick.load.owner[i] == GONE:
-            return False
         stop_kind, stop, take_kind, take = self.levels.get(symbol, NO_LEVELS)
         return (stop_kind == "distance" and owner.side * (mark - average) < -stop - EPS) or (
             take_kind == "distance" and owner.side * (mark - average) > take + EPS
@@ -192,8 +186,7 @@ def assert_own_adds(seen: Seen) -> None:
         if order.leg != "open" or not seen.account.exact[i] or current < 0.003:
             continue
         assert owner is not None
-        if not owner.strategy:
-            continue  # finding L10: a position that an exit of ours left behind is nobody's
+        assert owner.strategy, "a position that nobody opened became larger"
         row = {rule.name: seen.frame.program.generations[n][i] for n, rule in enumerate(seen.world.active)}
         today = seen.frame.mix_labels[i] if owner.strategy == "@mix" else row.get(owner.strategy, "gone")
         assert owner.generation == today, "a position of another generation became larger"

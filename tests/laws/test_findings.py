@@ -1,6 +1,4 @@
-"""Findings: laws that do not hold yet, each with its smallest example. Strictly expected to fail: whoever mends one takes
-its mark away, and the exception for it in the law's own test, which names the same number.
-"""
+"""What the random walks of the laws once found, each with its smallest example: all mended, none may return."""
 
 from __future__ import annotations
 
@@ -17,11 +15,6 @@ from .inputs import CHAINS, NAMES, RULES, Link, Rule, World, at
 from .walk import Run, row_of
 
 S, N = len(NAMES), len(RULES)
-
-
-def finding(number: str) -> Any:
-    """A strict xfail that names its finding."""
-    return pytest.mark.xfail(strict=True, raises=AssertionError, reason=f"finding {number}")
 
 
 def said(signal: int, size: float = 1.0, **more: Any) -> dict[str, Any]:
@@ -54,14 +47,13 @@ ONE = World(symbols=("AA",), rules=(Rule("alpha"), Rule("beta")), chains=(Link("
 
 
 def test_the_examples_themselves_are_sound() -> None:
-    """Without what each finding adds, the position leaves."""
+    """Without what each example adds, the position leaves."""
     assert not left_after(holding(ONE))
     assert not left_after(holding(ONE.changed(select=Select(method="weighted"))))
 
 
 def test_l1_killed_an_excess_is_trimmed_whatever_the_target() -> None:
-    """Killed, "only verified reduce-only exits" are sent, and a trim above tolerance is one. (It was left out on a decision
-    tick whose target lies on the other side; mended.)"""
+    """Killed, "only verified reduce-only exits" are sent, and a trim above tolerance is one."""
     run = holding(ONE.changed(risk=RiskLimits(max_consecutive_failures=1)))
     run.marks["AA"] = 120.0
     run.exchange.live.clear()
@@ -79,7 +71,6 @@ def _failed() -> Any:
     return OrderResult("q1-x", "AA", "REJECTED", "server", "", "open")
 
 
-@finding("L2")
 @pytest.mark.parametrize("banned", [False, True], ids=["chain_without_strategies", "nobody_allowed"])
 def test_l2_mix_is_left_when_all_its_strategies_are_out_whatever_the_chain(banned: bool) -> None:
     """The owner @mix too is an owner: signals are computed, "exit-only, for the owner of every open position, whatever the
@@ -98,7 +89,6 @@ def test_l2_mix_is_left_when_all_its_strategies_are_out_whatever_the_chain(banne
     assert not run.exchange.ours["AA"]
 
 
-@finding("L3")
 def test_l3_a_position_of_a_gone_strategy_is_left_where_nobody_is_eligible() -> None:
     """The edit took alpha out of all chains; the symbol is in a chain that has nobody for it: nobody manages it."""
     world = World(
@@ -113,7 +103,6 @@ def test_l3_a_position_of_a_gone_strategy_is_left_where_nobody_is_eligible() -> 
     assert not run.exchange.ours["AA"]
 
 
-@finding("L4")
 def test_l4_a_small_position_of_a_gone_strategy_is_closed_when_everybody_says_zero() -> None:
     """Held since 10:00 at 3.1 %, down to 1.9 % by its price; its strategy is gone, the one there is says 0: the deadband
     keeps it for ever. ("Defect: dust below the deadband could never be closed.")"""
@@ -123,7 +112,6 @@ def test_l4_a_small_position_of_a_gone_strategy_is_closed_when_everybody_says_ze
     assert not left_after(run)
 
 
-@finding("L5")
 @pytest.mark.parametrize("kind", ["distance", "level"])
 def test_l5_levels_belong_to_the_position_also_when_its_strategy_is_gone(kind: str) -> None:
     """A stop 3 % below the entry is forgotten when an edit takes its strategy out. ("Levels belong to the position.")"""
@@ -139,7 +127,6 @@ def test_l5_levels_belong_to_the_position_also_when_its_strategy_is_gone(kind: s
     assert run.tick(Fate()).netted.orders, "3.5 % below the entry"
 
 
-@finding("L6")
 def test_l6_a_level_of_the_former_program_is_not_read_as_a_distance() -> None:
     """The edit changed `stop at line` into `stop distance`: the old position's 97.0 is a price, not a distance."""
     world = World(symbols=("AA",), rules=(Rule("alpha", stop="level"),), chains=(Link("one", ("alpha",)),))
@@ -152,7 +139,6 @@ def test_l6_a_level_of_the_former_program_is_not_read_as_a_distance() -> None:
     assert run.tick(Fate()).netted.orders, "3.5 % below the entry, the stop stood 3 % below"
 
 
-@finding("L8")
 def test_l8_the_defensive_multiplier_never_gives_the_larger_book() -> None:
     """Six names with equal charts: five of 15 %, one of 3.1 % with the best score. Under exposure 1.0 the small one keeps its
     3 % and drops two large ones (gross 48 %); under 0.9 it is too small, nobody is dropped, and gross is 54 %."""
@@ -167,7 +153,6 @@ def test_l8_the_defensive_multiplier_never_gives_the_larger_book() -> None:
     assert gross[0] <= gross[1]
 
 
-@finding("L9")
 def test_l9_a_strategy_that_comes_back_owns_its_position_again() -> None:
     """Taken out of the chains by one edit and put back by the next (`git revert`): generation and text are what they were,
     its signal is 0, and nobody leaves. ("State that must survive: owner, generation.")"""
@@ -182,7 +167,6 @@ def test_l9_a_strategy_that_comes_back_owns_its_position_again() -> None:
     assert [order.leg for order in orders] == ["close"]
 
 
-@finding("L10")
 def test_l10_weighted_adds_nothing_to_a_position_that_nobody_opened() -> None:
     """`external: unwind_only`: 50 shares bought by hand are being sold by us; he sells them himself before our order fills,
     which leaves us 50 short. No strategy opened that, and `weighted` makes it larger ("larger keeps current")."""
@@ -199,7 +183,6 @@ def test_l10_weighted_adds_nothing_to_a_position_that_nobody_opened() -> None:
     assert all(order.leg == "close" for order in seen.netted.orders)
 
 
-@finding("L7")
 def test_l7_weighted_with_nobody_eligible_follows_an_owner_who_turned() -> None:
     """Bought by single_best, now weighted, in a chain that has nobody; the owner says short. ("Nobody eligible: selected =
     owner, exit-only.") single_best leaves (the target is 0 if the owner's is opposite), weighted holds for ever."""

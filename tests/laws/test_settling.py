@@ -12,7 +12,6 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qmtl.engine.state import MIX
 from qmtl.engine.trading import TradingState
 
 from .inputs import CHAINS, NAMES, RULES
@@ -76,8 +75,7 @@ def test_no_position_that_nobody_manages_all_signals_at_zero_leave_nothing(walk:
     run.row = quiet(run, 0)
     held_in(run, chain)
     seen = still(run)
-    left = seen.tick.load.held & ~orphaned(seen)
-    assert not left.any(), "a position that nobody manages"
+    assert not seen.tick.load.held.any(), "a position that nobody manages"
 
 
 @law(40)
@@ -89,18 +87,8 @@ def test_no_position_that_nobody_manages_everybody_opposite_leaves_no_long(walk:
     run.row = quiet(run, -1)
     held_in(run, chain)
     seen = still(run)
-    long = seen.tick.load.held & ~orphaned(seen) & (seen.tick.load.current > seen.world.churn.deadband)
+    long = seen.tick.load.held & (seen.tick.load.current > seen.world.churn.deadband)
     assert seen.tick.gate.trading == TradingState.HALTED or not long.any(), "a position that nobody manages"
-
-
-def orphaned(seen: Seen) -> np.ndarray:
-    """Findings L2, L3, L4 and L7: positions of @mix, or of a strategy that is gone, in a chain that has nobody for the symbol;
-    and those of a gone one below the deadband. Halted, what the selected strategy says of another's position is no
-    protective exit, so that one waits."""
-    load, nobody = seen.tick.load, ~seen.tick.allowlist.candidates.any(axis=0)
-    small = (load.owner != MIX) & (np.abs(load.current) < seen.world.churn.deadband)
-    unmanaged = (load.owner < 0) & (nobody | small | (seen.tick.gate.trading == TradingState.HALTED))
-    return unmanaged | (nobody & (seen.world.select.method == "weighted"))  # finding L7
 
 
 def held_in(run: Run, chain: str) -> None:
