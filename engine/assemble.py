@@ -15,10 +15,9 @@ import numpy as np
 
 from qmtl.dsl.program import Lane, Program
 
-from .bars import Bools, Codes, Floats, Ints
+from .bars import Bools, Codes, Floats, Ints, Sides
 from .evaluate import MARKET, Graph
 from .kernels import PLAIN_ZERO, Array
-from .market import Sides
 from .missing import LastRows, reasons_for
 from .reasons import Reason
 

@@ -14,6 +14,9 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 Codes = NDArray[np.uint8]
+Sides = NDArray[np.int8]
+Small = NDArray[np.int16]
+Hashes = NDArray[np.uint64]
 
 #: order of the rows of `BarRow.values`
 FIELDS = ("open", "high", "low", "close", "volume")

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from .bars import BarRow, Bools, Codes, Floats, Ints
+from .bars import BarRow, Bools, Codes, Floats, Ints, Sides
 from .calendar import SessionCalendar
-from .market import Counts, Market, Sides
+from .market import Counts, Market
 
 
 @dataclass(frozen=True, slots=True)

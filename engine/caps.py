@@ -112,6 +112,8 @@ def clipped(frame: Frame, target: Floats, current: Floats, resting: Floats) -> F
     grows = size > base + EPS
     if not np.count_nonzero(grows):
         return target
+    if _fits(frame, np.where(grows, size, base)):  # then it is not touched, not even in its last bit
+        return target
     extra = np.minimum(size, risk.max_symbol) - base
     adds = extra > EPS
     if not np.count_nonzero(adds) and not np.count_nonzero(grows & (size > risk.max_symbol)):
@@ -131,12 +133,27 @@ def clipped(frame: Frame, target: Floats, current: Floats, resting: Floats) -> F
     return np.where(grows, np.sign(target) * (base + extra), target)
 
 
+def _fits(frame: Frame, size: Floats) -> bool:
+    """Whether magnitudes keep all caps."""
+    risk = frame.program.settings.risk
+    if np.maximum.reduce(size) > risk.max_symbol or float(np.add.reduce(size)) > risk.max_total:
+        return False
+    if not frame.sectors:
+        return True
+    gross = np.bincount(frame.sector, weights=size, minlength=frame.sectors + 1)
+    return bool(np.maximum.reduce(gross[: frame.sectors]) <= risk.max_sector)
+
+
 def trimmed(frame: Frame, current: Floats, held: Bools) -> Floats | None:
     """Largest magnitude [S] each held symbol may keep: below |current| only where a cap is exceeded by more than
     `cap_tolerance`, and then what brings it back to the cap. None where no cap is."""
     risk = frame.program.settings.risk
-    size = np.where(held, np.abs(current), 0.0)
-    limit = size
+    size = np.abs(current)  # those of others as well: what they keep within the caps is within them without them
+    slack = risk.cap_tolerance
+    within = np.maximum.reduce(size) <= risk.max_symbol * slack and float(np.add.reduce(size)) <= risk.max_total * slack
+    if within and not frame.sectors:
+        return None
+    limit = size = np.where(held, size, 0.0)
     over = size > risk.max_symbol * risk.cap_tolerance
     if np.count_nonzero(over):
         limit = np.where(over, risk.max_symbol, size)

@@ -28,10 +28,10 @@ from typing import Final
 
 import numpy as np
 
-from .bars import Floats
+from .bars import Floats, Sides
 from .blocks import Block
 from .frame import Frame
-from .market import Market, Sides
+from .market import Market
 from .masks import either
 
 #: coefficient of align: trend, chop, defensive

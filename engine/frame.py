@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from types import MappingProxyType
 from typing import Any, Final, TypeVar
@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from qmtl.dsl.model import RouterAlphas, Select
 from qmtl.dsl.program import Lane, Program
 
-from .bars import Bools, Codes, Floats, Ints
-from .state import MIX, Hashes, Names, Small
+from .bars import Bools, Codes, Floats, Hashes, Ints, Small
+from .state import MIX, Names
 
 #: slack of comparisons between fractions: far below a cent of a million
 EPS: Final = 1e-12
@@ -43,27 +43,25 @@ class Overridden:
 
 
 class Recent:
-    """The last answer of a pure function per name, with the very objects it was asked about: a chain that did not change is
+    """The last answer of each pure function, with the very objects it was asked about: a chain that did not change is
     the same array at the next tick, so what follows from it need not be computed again. It changes no answer."""
 
     __slots__ = ("_known",)
 
     def __init__(self) -> None:
-        self._known: dict[str, tuple[tuple[object, ...], Any]] = {}
+        self._known: dict[Callable[..., Any], tuple[tuple[object, ...], Any]] = {}
 
-    def get(self, name: str, *asked: object) -> Any:
-        """The answer, or None when it was asked about anything else."""
-        found = self._known.get(name)
-        if found is None:
-            return None
-        for old, new in zip(found[0], asked, strict=True):
-            if old is not new:
-                return None
-        return found[1]
-
-    def put(self, answer: T, name: str, *asked: object) -> T:
-        """Keep an answer; returns it."""
-        self._known[name] = (asked, answer)
+    def of(self, function: Callable[..., T], *asked: object) -> T:
+        """`function(*asked)`."""
+        found = self._known.get(function)
+        if found is not None:
+            for old, new in zip(found[0], asked):  # noqa: B905 - a function is always asked about as much
+                if old is not new:
+                    break
+            else:
+                return found[1]  # type: ignore[no-any-return]
+        answer = function(*asked)
+        self._known[function] = (asked, answer)
         return answer
 
 
@@ -89,7 +87,10 @@ class Frame:
     has_stop, stop_is_level, take_is_level   [N, S] from the lanes
     alphas          (row of p, [N, 1] alpha of each strategy) of the probabilities that the router adds; mostly none
     generation      [N, S] first 64 bits;  mix_generation [S] of all enabled ones together (owner @mix)
-    nowhere, silent [S] False and 0 everywhere, read-only: what a stage hands on that has nothing to say
+    nowhere, everywhere, silent, nothing, never, unknown  [S] False, True, code 0, 0.0, time 0 and NaN for all, read-only:
+                    what a stage hands on that has nothing to say
+    lines           some stop or take is a line of its strategy
+    alphabetical    [S] place of each symbol among all by name
     recent          what stages worked out last, for inputs that are the same objects again
     """
 
@@ -114,13 +115,19 @@ class Frame:
     has_stop: Bools
     stop_is_level: Bools
     take_is_level: Bools
+    lines: bool
     generation: Hashes
     mix_generation: Hashes
     mix_labels: tuple[str, ...]
     churn: frozenset[str]
     alphas: tuple[tuple[int, Floats], ...]
     nowhere: Bools
+    everywhere: Bools
     silent: Codes
+    nothing: Floats
+    never: Ints
+    unknown: Floats
+    alphabetical: Ints
     recent: Recent
 
     @property
@@ -171,6 +178,7 @@ def build_frame(program: Program, interval: int = 60) -> Frame:
         has_stop=has_stop,
         stop_is_level=stop_is_level,
         take_is_level=take_is_level,
+        lines=bool(stop_is_level.any() or take_is_level.any()),
         generation=np.array([[hash_of(text) for text in row] for row in program.generations], dtype=np.uint64).reshape(
             shape
         ),
@@ -179,7 +187,12 @@ def build_frame(program: Program, interval: int = 60) -> Frame:
         churn=frozenset(settings.churn_guard.enabled),
         alphas=tuple(_alphas(settings.select, names.strategies)),
         nowhere=fixed(np.zeros(shape[1], dtype=np.bool_)),
+        everywhere=fixed(np.ones(shape[1], dtype=np.bool_)),
         silent=fixed(np.zeros(shape[1], dtype=np.uint8)),
+        nothing=fixed(np.zeros(shape[1])),
+        never=fixed(np.zeros(shape[1], dtype=np.int64)),
+        unknown=fixed(np.full(shape[1], np.nan)),
+        alphabetical=fixed(np.argsort(np.argsort(np.array(names.symbols)))),
         recent=Recent(),
     )
 
@@ -205,6 +218,14 @@ def hash_of(generation: str) -> int:
         return int(generation[:16], 16)
     except ValueError:
         return int.from_bytes(hashlib.blake2b(generation.encode(), digest_size=8).digest(), "big")
+
+
+def generation_hashes(frame: Frame, strategy: Small, columns: Ints) -> Hashes:
+    """[k] generation hashes of strategy indexes (or MIX) for symbols; 0 for nobody."""
+    own = frame.generation.take(strategy * np.int64(frame.symbols) + columns, mode="clip")
+    own = np.where(strategy >= 0, own, np.uint64(0))
+    mixed = strategy == MIX
+    return np.where(mixed, frame.mix_generation.take(columns), own) if np.count_nonzero(mixed) else own
 
 
 def generation_label(frame: Frame, strategy: int, column: int) -> str:

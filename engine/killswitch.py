@@ -25,13 +25,15 @@ from __future__ import annotations
 
 import hashlib
 import math
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
+from operator import attrgetter
+from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .frame import EPS, Frame, day_number
-from .market import OrderResult, SessionTimes
+from .market import AnswerColumns, OrderResult, SessionTimes
 from .orders import OrderState
 from .reasons import Reason
 from .state import RING, DecideState
@@ -61,25 +63,37 @@ SILENT = frozenset(
 
 def judge(frame: Frame, tick: Tick) -> Gate:
     """The gate of this tick, with everything `persist` has to remember of it."""
-    gate = _rolled(_of(tick.before), tick)
-    gate, day_over, week_over = _losses(frame, gate, tick)
-    gate, failure = _counted(frame, gate, tick)
-    if failure == Reason.NONE:
-        gate = _recovered(gate, tick)
+    gate = _of(frame, tick.before)
+    _roll(frame, gate, tick)
+    day_over, week_over = _losses(frame, gate, tick)
+    failure = _counted(frame, gate, tick)
+    if failure == Reason.NONE and gate.kill:
+        _recover(gate, tick)
     auth = failure == Reason.KILL_AUTH
     for wanted, kill in ((auth, Reason.KILL_AUTH), (week_over, Reason.KILL_WEEK), (day_over, Reason.KILL_DAY)):
         if wanted and gate.kill not in MANUAL:
-            gate = _killed(gate, kill, tick.now, 0)
+            _kill(gate, kill, tick.now, 0)
     if failure not in (Reason.NONE, Reason.KILL_AUTH) and gate.kill not in MANUAL:
-        gate = _failed(gate, failure, tick)
-    return _judged(frame, gate, tick)
-
-
-def _with(gate: Gate, **fields: object) -> Gate:
-    """The same gate with these fields: it is this tick's own, and nobody else has it yet."""
-    for name, value in fields.items():
-        setattr(gate, name, value)
+        _fail(gate, failure, tick)
+    _conclude(frame, gate, tick)
     return gate
+
+
+#: fields of the state that are single numbers of the gate, in its order
+REMEMBERED: Final = (
+    "day", "week", "day_anchor", "week_anchor", "day_level", "week_level", "day_breach_at", "week_breach_at", "kill",
+    "killed_at", "recover_at", "recoveries", "recovery_day", "consecutive", "ring_next", "failed_next",
+)  # fmt: skip
+_ARRAYS: Final = attrgetter(*REMEMBERED)
+
+
+def remembered(frame: Frame, state: DecideState) -> tuple[float, ...]:
+    """The numbers of REMEMBERED; most of them change once a day."""
+    return frame.recent.of(_numbers, *_ARRAYS(state))
+
+
+def _numbers(*arrays: NDArray[Any]) -> tuple[float, ...]:
+    return tuple(array.item() for array in arrays)
 
 
 def resume(state: DecideState, now: int) -> DecideState:
@@ -106,36 +120,22 @@ def resume(state: DecideState, now: int) -> DecideState:
     )
 
 
-def _of(state: DecideState) -> Gate:
+def _of(frame: Frame, state: DecideState) -> Gate:
     """The remembered part; verdicts of this tick still open."""
+    numbers: dict[str, Any] = dict(zip(REMEMBERED, remembered(frame, state), strict=True))
     return Gate(
-        kill=int(state.kill),
         trading=int(TradingState.ACTIVE),
         fired=False,
         entries=True,
         why=0,
         day_loss=0.0,
         week_loss=0.0,
-        close_equity=float(state.close_equity),
-        day=int(state.day),
-        week=int(state.week),
-        day_anchor=float(state.day_anchor),
-        week_anchor=float(state.week_anchor),
-        day_level=float(state.day_level),
-        week_level=float(state.week_level),
-        day_breach_at=int(state.day_breach_at),
-        week_breach_at=int(state.week_breach_at),
-        killed_at=int(state.killed_at),
-        recover_at=int(state.recover_at),
-        recoveries=int(state.recoveries),
-        recovery_day=int(state.recovery_day),
-        consecutive=int(state.consecutive),
+        close_equity=state.close_equity.item(),
         ring_at=state.ring_at,
         ring_orders=state.ring_orders,
         ring_failures=state.ring_failures,
-        ring_next=int(state.ring_next),
         failed_ids=state.failed_ids,
-        failed_next=int(state.failed_next),
+        **numbers,
     )
 
 
@@ -144,30 +144,33 @@ def week_number(session: SessionTimes) -> int:
     return int(session.week[:4]) * 100 + int(session.week[6:])
 
 
-def _rolled(gate: Gate, tick: Tick) -> Gate:
+def _dates(session: SessionTimes) -> tuple[int, int]:
+    return day_number(session.day), week_number(session)
+
+
+def _roll(frame: Frame, gate: Gate, tick: Tick) -> None:
     """New anchors at a new exchange day or ISO week; deposits and withdrawals move every level with them."""
     session, load, flows, equity = tick.market.session, tick.load, tick.account.flows, own_equity(tick)
     if not math.isfinite(equity):
-        return gate
-    day, week = day_number(session.day), week_number(session)
+        return
+    day, week = frame.recent.of(_dates, session)
     known = math.isfinite(gate.close_equity)
     close = gate.close_equity + flows if known else equity
-    changes: dict[str, float] = {}
     if day > gate.day or not known:
-        changes |= {"day": day, "day_anchor": close, "day_level": close, "day_breach_at": 0}
+        gate.day, gate.day_anchor, gate.day_level, gate.day_breach_at = day, close, close, 0
     elif flows:
-        changes |= {"day_anchor": gate.day_anchor + flows, "day_level": gate.day_level + flows}
+        gate.day_anchor, gate.day_level = gate.day_anchor + flows, gate.day_level + flows
     if week > gate.week or not known:
-        changes |= {"week": week, "week_anchor": close, "week_level": close, "week_breach_at": 0}
+        gate.week, gate.week_anchor, gate.week_level, gate.week_breach_at = week, close, close, 0
     elif flows:
-        changes |= {"week_anchor": gate.week_anchor + flows, "week_level": gate.week_level + flows}
+        gate.week_anchor, gate.week_level = gate.week_anchor + flows, gate.week_level + flows
     fresh = load.trusted and (tick.now <= session.close_at or tick.market.decision)
     if fresh or flows:
-        changes["close_equity"] = equity if fresh else close
-    for level in ("day_level", "week_level"):
-        if not math.isfinite(changes.get(level, getattr(gate, level))) and load.trusted:
-            changes[level] = equity
-    return _with(gate, **changes)
+        gate.close_equity = equity if fresh else close
+    if load.trusted and not math.isfinite(gate.day_level):
+        gate.day_level = equity
+    if load.trusted and not math.isfinite(gate.week_level):
+        gate.week_level = equity
 
 
 def own_equity(tick: Tick) -> float:
@@ -175,42 +178,43 @@ def own_equity(tick: Tick) -> float:
     return tick.load.equity - tick.account.others
 
 
-@dataclass(frozen=True, slots=True)
-class _Limit:
-    """One loss limit: its level, its (negative) fraction, when it was first seen broken."""
-
-    level: float
-    limit: float
-    breach_at: int
-
-
-def _losses(frame: Frame, gate: Gate, tick: Tick) -> tuple[Gate, bool, bool]:
+def _losses(frame: Frame, gate: Gate, tick: Tick) -> tuple[bool, bool]:
+    """Whether the daily and the weekly limit are broken at a second reading."""
     risk = frame.program.settings.risk
-    day_loss, day_at, day_over = _loss(frame, tick, _Limit(gate.day_level, risk.daily_loss, gate.day_breach_at))
-    week_loss, week_at, week_over = _loss(frame, tick, _Limit(gate.week_level, risk.weekly_loss, gate.week_breach_at))
-    gate = _with(gate, day_loss=day_loss, week_loss=week_loss, day_breach_at=day_at, week_breach_at=week_at)
-    return gate, day_over, week_over
+    gate.day_loss, gate.day_breach_at, day_over = _loss(
+        frame, tick, gate.day_level, risk.daily_loss, gate.day_breach_at
+    )
+    gate.week_loss, gate.week_breach_at, week_over = _loss(
+        frame, tick, gate.week_level, risk.weekly_loss, gate.week_breach_at
+    )
+    return day_over, week_over
 
 
-def _loss(frame: Frame, tick: Tick, limit: _Limit) -> tuple[float, int, bool]:
-    """(P&L fraction, first reading beyond the limit or 0, second reading says so too)."""
-    base = frame.program.settings.capital * limit.level
+def _loss(frame: Frame, tick: Tick, level: float, limit: float, breach_at: int) -> tuple[float, int, bool]:
+    """(P&L fraction, first reading beyond the limit or 0, second reading says so too) of one limit: its level, its
+    (negative) fraction, when it was first seen broken."""
+    base = frame.program.settings.capital * level
     if not math.isfinite(base) or base <= 0:
         return 0.0, 0, False
-    loss = (own_equity(tick) - limit.level) / base
+    loss = (own_equity(tick) - level) / base
     if tick.freshness.outside or not tick.load.trusted:
-        return loss, limit.breach_at, False
-    if loss > limit.limit + EPS:
+        return loss, breach_at, False
+    if loss > limit + EPS:
         return loss, 0, False
-    first = limit.breach_at or tick.now
+    first = breach_at or tick.now
     return loss, first, tick.now - first >= frame.interval
 
 
-def _counted(frame: Frame, gate: Gate, tick: Tick) -> tuple[Gate, Reason]:
-    """Failure counters after this tick's results, and the kill they ask for (NONE without new failures)."""
+def _counted(frame: Frame, gate: Gate, tick: Tick) -> Reason:
+    """Count this tick's results; the kill they ask for (NONE without new failures)."""
     results = tick.account.results
+    if isinstance(results, AnswerColumns):  # nothing fails there
+        if results.good:
+            gate.consecutive = 0
+            _ring(frame, gate, tick.now, (results.good, 0))
+        return Reason.NONE
     if not results:
-        return gate, Reason.NONE
+        return Reason.NONE
     seen, ids = set(gate.failed_ids.tolist()), gate.failed_ids.copy()
     place, consecutive, answered, failures = gate.failed_next, gate.consecutive, 0, 0
     good: set[str] = set()
@@ -225,17 +229,13 @@ def _counted(frame: Frame, gate: Gate, tick: Tick) -> tuple[Gate, Reason]:
         elif not result.error and result.outcome not in SILENT and result.client_order_id not in good:
             good.add(result.client_order_id)
             answered, consecutive = answered + 1, 0
-    gate = _with(
-        _ringed(frame, gate, tick.now, (answered, failures)),
-        consecutive=consecutive,
-        failed_ids=ids,
-        failed_next=place % RING,
-    )
+    _ring(frame, gate, tick.now, (answered, failures))
+    gate.consecutive, gate.failed_ids, gate.failed_next = consecutive, ids, place % RING
     if any(result.error == "auth" for result in results):
-        return gate, Reason.KILL_AUTH
+        return Reason.KILL_AUTH
     if failures and gate.kill:
-        return gate, Reason.KILL_FAILURES
-    return gate, _failure(frame, gate, tick.now) if failures else Reason.NONE
+        return Reason.KILL_FAILURES
+    return _failure(frame, gate, tick.now) if failures else Reason.NONE
 
 
 def _failing(result: OrderResult) -> bool:
@@ -251,18 +251,18 @@ def _bucket(frame: Frame) -> int:
     return max(frame.interval, math.ceil(frame.program.settings.risk.failure_window / (RING - 1)))
 
 
-def _ringed(frame: Frame, gate: Gate, now: int, counts: tuple[int, int]) -> Gate:
-    """The ring with (answered, failed) orders of this tick, in the newest bucket while that lasts."""
+def _ring(frame: Frame, gate: Gate, now: int, counts: tuple[int, int]) -> None:
+    """(Answered, failed) orders of this tick into the ring, in the newest bucket while that lasts."""
     if not counts[0]:
-        return gate
-    ring_at, orders, failed = gate.ring_at.copy(), gate.ring_orders.copy(), gate.ring_failures.copy()
+        return
+    gate.ring_at, orders, failed = gate.ring_at.copy(), gate.ring_orders.copy(), gate.ring_failures.copy()
     width, place = _bucket(frame), (gate.ring_next - 1) % RING
-    if not ring_at[place] or ring_at[place] // width != now // width:
+    if not gate.ring_at[place] or gate.ring_at[place] // width != now // width:
         place = gate.ring_next % RING
-        ring_at[place], orders[place], failed[place] = now, 0, 0
+        gate.ring_at[place], orders[place], failed[place] = now, 0, 0
     orders[place] += counts[0]
     failed[place] += counts[1]
-    return _with(gate, ring_at=ring_at, ring_orders=orders, ring_failures=failed, ring_next=(place + 1) % RING)
+    gate.ring_orders, gate.ring_failures, gate.ring_next = orders, failed, (place + 1) % RING
 
 
 def _failure(frame: Frame, gate: Gate, now: int) -> Reason:
@@ -278,29 +278,30 @@ def _failure(frame: Frame, gate: Gate, now: int) -> Reason:
     return Reason.KILL_RATE if orders >= RATE_ORDERS and failures > RATE_LIMIT * orders else Reason.NONE
 
 
-def _recovered(gate: Gate, tick: Tick) -> Gate:
-    if not gate.kill or gate.kill in MANUAL or not gate.recover_at or tick.now < gate.recover_at:
-        return gate
-    return _with(gate, kill=0, killed_at=0, recover_at=0, consecutive=0, ring_at=np.zeros(RING, dtype=np.int64))
+def _recover(gate: Gate, tick: Tick) -> None:
+    if gate.kill in MANUAL or not gate.recover_at or tick.now < gate.recover_at:
+        return
+    gate.kill = gate.killed_at = gate.recover_at = gate.consecutive = 0
+    gate.ring_at = np.zeros(RING, dtype=np.int64)
 
 
-def _killed(gate: Gate, kill: Reason, now: int, recover_at: int) -> Gate:
-    return _with(gate, kill=int(kill), killed_at=now, recover_at=recover_at, fired=True)
+def _kill(gate: Gate, kill: Reason, now: int, recover_at: int) -> None:
+    gate.kill, gate.killed_at, gate.recover_at, gate.fired = int(kill), now, recover_at, True
 
 
-def _failed(gate: Gate, failure: Reason, tick: Tick) -> Gate:
+def _fail(gate: Gate, failure: Reason, tick: Tick) -> None:
     """Killed by failures, or killed already and failing still: the wait starts again."""
     day = day_number(tick.market.session.day)
     used = gate.recoveries if gate.recovery_day == day else 0
     if gate.kill:
         step = BACKOFF[min(max(used - 1, 0), len(BACKOFF) - 1)]
-        return _with(gate, recover_at=tick.now + step) if gate.recover_at else gate
-    recover_at = tick.now + BACKOFF[used] if used < len(BACKOFF) else 0
-    gate = _with(gate, recoveries=used + 1, recovery_day=day)
-    return _killed(gate, failure, tick.now, recover_at)
+        gate.recover_at = tick.now + step if gate.recover_at else 0
+        return
+    gate.recoveries, gate.recovery_day = used + 1, day
+    _kill(gate, failure, tick.now, tick.now + BACKOFF[used] if used < len(BACKOFF) else 0)
 
 
-def _judged(frame: Frame, gate: Gate, tick: Tick) -> Gate:
+def _conclude(frame: Frame, gate: Gate, tick: Tick) -> None:
     """What may be traded, and if not everything, why."""
     declared = frame.program.settings.risk.trading
     state, why = TradingState.ACTIVE, 0
@@ -312,4 +313,4 @@ def _judged(frame: Frame, gate: Gate, tick: Tick) -> Gate:
         state, why = TradingState.REDUCING, int(Reason.EQUITY_DOUBT)
     elif gate.day_breach_at or gate.week_breach_at:
         state, why = TradingState.REDUCING, int(Reason.LOSS_PENDING)
-    return _with(gate, trading=int(state), entries=state is TradingState.ACTIVE, why=why)
+    gate.trading, gate.entries, gate.why = int(state), state is TradingState.ACTIVE, why

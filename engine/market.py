@@ -11,9 +11,8 @@ from decimal import Decimal
 import numpy as np
 from numpy.typing import NDArray
 
-from .bars import Bools, Codes, Floats, Ints
+from .bars import Bools, Codes, Floats, Hashes, Ints, Sides, Small
 
-Sides = NDArray[np.int8]
 Counts = NDArray[np.int32]
 
 
@@ -26,6 +25,29 @@ class SessionTimes:
     close_at: int
     day: str
     week: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ahead:
+    """What follows from a row of the market alone (`ahead`).
+
+    score      [N, S] adjusted scores of the signals, None where nobody worked them out yet
+    asked      [N, S] known signals;  target  [N, S] signal x size, 0 where unknown;  ready  [N, S] known well enough for an entry
+    sound      all of them are ready;  regime  every probability is known
+    current    every symbol has a price and its newest bars;  guarded  an entry guard blocks somebody, or may
+    certain    no predicate of a chain is unknown;  first  [S] the first chain that holds by its own `when`
+    """
+
+    score: Floats | None
+    asked: Bools
+    target: Floats
+    ready: Bools
+    sound: bool
+    regime: bool
+    current: bool
+    guarded: bool
+    certain: bool
+    first: Small
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +69,7 @@ class Market:
     fit            [6, S] chart-fit inputs in the order of FitPlan, NaN unknown
     features       [F, S] named features of the Program, for people
     shadow         [5, S] p and confidence of the regime that is only recorded; None where there is none
-    score          [N, S] adjusted scores of `signal` (`fit.scores`), worked out for a block of bars at once; None: not yet
+    ahead      what follows from all this, where it was worked out for a block of rows at once; None: not yet
     quote          [S] newest quote, NaN = none; None where there is no feed of quotes.  quoted_at  [S] epoch s of it
     """
 
@@ -74,7 +96,7 @@ class Market:
     fit: Floats
     features: Floats
     shadow: Floats | None = None
-    score: Floats | None = None
+    ahead: Ahead | None = None
     quote: Floats | None = None
     quoted_at: Ints | None = None
 
@@ -119,6 +141,46 @@ class WorkingOrder:
     attempt: int
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class FillColumns:
+    """Fills in columns, k rows, oldest first: which symbol; sign of the position after it (0 = flat); whether it opened that
+    side, from flat or across zero; grid time it happened in; strategy index and generation hash of its order."""
+
+    column: Ints
+    side: Sides
+    opened: Bools
+    at: Ints
+    owner: Small
+    generation: Hashes
+
+    def __len__(self) -> int:
+        return len(self.column)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AnswerColumns:
+    """Answers of a broker that never fails, in columns, k rows: which symbol; closing leg; refused for a business reason.
+    `good` orders, each counted once, were taken or ended without an error."""
+
+    column: Ints
+    close: Bools
+    refused: Bools
+    good: int
+
+    def __len__(self) -> int:
+        return len(self.column)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WorkingColumns:
+    """Working orders in columns over the symbols, at most one of each: leg as in `tick.Load.working`, signed shares that
+    remain, tick that sent it; 0 where none is."""
+
+    leg: Codes
+    qty: Floats
+    since: Ints
+
+
 @dataclass(frozen=True, slots=True)
 class Account:
     """The world's account as of this tick, from the broker.
@@ -130,7 +192,8 @@ class Account:
                loss limits
     qty, average_price  float64 [S] (0 and NaN when flat); `exact` holds the broker's decimal quantities
     external   bool [S]: the position is not ours
-    working    our open orders;  fills, results: since the last tick, oldest first
+    working    our open orders;  fills, results: since the last tick, oldest first; all three row by row as a run hears of
+               them, or in columns as a backtest has them
     split      [S] shares that one share of the tick before is now, 1 = no split; None = none anywhere
     broker_mark, marked_at  [S] the broker's own price of what is held and when it was so (epoch s); NaN and 0 = none
     elsewhere  value of external positions that are in no column here: they are no part of world capital either
@@ -146,9 +209,9 @@ class Account:
     average_price: Floats
     exact: tuple[Decimal, ...]
     external: Bools
-    working: tuple[WorkingOrder, ...]
-    fills: tuple[Fill, ...]
-    results: tuple[OrderResult, ...]
+    working: tuple[WorkingOrder, ...] | WorkingColumns
+    fills: tuple[Fill, ...] | FillColumns
+    results: tuple[OrderResult, ...] | AnswerColumns
     split: Floats | None = None
     broker_mark: Floats | None = None
     marked_at: Ints | None = None
@@ -159,11 +222,8 @@ __all__ = [
     "Account",
     "Counts",
     "Fill",
-    "Floats",
-    "Ints",
     "Market",
     "OrderResult",
     "SessionTimes",
-    "Sides",
     "WorkingOrder",
 ]

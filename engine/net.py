@@ -18,7 +18,7 @@ from typing import Final, Literal
 import numpy as np
 
 from .frame import generation_label, strategy_label
-from .market import Account
+from .market import Account, WorkingColumns
 from .orders import Attribution, Order, client_order_id
 from .reasons import Reason
 from .sizing import Sized, refused, sized, venue_of
@@ -152,8 +152,9 @@ def _detail(rows: Sized, leg: _Leg, i: int, reason: Reason) -> str:
 
 
 def _cancels(tick: Tick) -> tuple[Cancel, ...]:
-    if not tick.account.working:
+    working = tick.account.working
+    if isinstance(working, WorkingColumns) or not working:  # columns name no orders: who has them cancels them by row
         return ()
     reasons = tick.orders.cancel
-    wanted = ((order, int(reasons[tick.frame.index[order.symbol]])) for order in tick.account.working)
+    wanted = ((order, int(reasons[tick.frame.index[order.symbol]])) for order in working)
     return tuple(Cancel(order.client_order_id, order.symbol, Reason(reason).code) for order, reason in wanted if reason)

@@ -21,9 +21,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import cache
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from qmtl.dsl.model import ExchangePolicy
 
@@ -167,9 +168,16 @@ def _sorted(rows: Sized, ticks: Sequence[Tick]) -> Sized:
     """Closing legs first, sells before buys; opening ones by falling rank; symbols settle ties."""
     if len(rows) == 1:
         return rows
-    names = [ticks[t].frame.names.symbols[c] for t, c in zip(rows.tick.tolist(), rows.column.tolist(), strict=True)]
-    order = np.lexsort((np.array(names), np.where(rows.close, rows.qty > 0, -rows.rank), ~rows.close))
+    order = np.lexsort((_by_name(rows, ticks), np.where(rows.close, rows.qty > 0, -rows.rank), ~rows.close))
     return Sized(**{name: getattr(rows, name)[order] for name in Sized.__slots__})
+
+
+def _by_name(rows: Sized, ticks: Sequence[Tick]) -> NDArray[Any]:
+    """What sorts rows by the names of their symbols."""
+    if len(ticks) == 1:
+        return ticks[0].frame.alphabetical.take(rows.column)
+    names = [ticks[t].frame.names.symbols[c] for t, c in zip(rows.tick.tolist(), rows.column.tolist(), strict=True)]
+    return np.array(names)
 
 
 def _within_funds(rows: Sized, ticks: Sequence[Tick], buying_power: float) -> Sized:

@@ -19,9 +19,8 @@ from typing import Any, Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from .bars import Codes, Floats, Ints
+from .bars import Codes, Floats, Hashes, Ints, Sides, Small
 from .errors import StateError
-from .market import Sides
 
 FORMAT: Final = "qmtl.decide.v1"
 #: buckets of order results kept for the failure window; one per tick that brought results
@@ -32,9 +31,7 @@ NOBODY: Final = -1
 MIX: Final = -2
 GONE: Final = -3
 
-Small = NDArray[np.int16]
 Counters = NDArray[np.int32]
-Hashes = NDArray[np.uint64]
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from .bars import Bools, Codes, Floats, Ints
+from .ahead import ahead_of
+from .bars import Bools, Codes, Floats, Hashes, Ints, Sides, Small
 from .frame import Frame, strategy_label
-from .market import Account, Market, Sides
+from .market import Account, Ahead, Market
 from .reasons import Reason
-from .state import Counters, DecideState, Hashes, Small
+from .state import Counters, DecideState
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -296,6 +297,7 @@ class Tick:
     frame: Frame
     before: DecideState
     market: Market
+    ahead: Ahead
     account: Account
     after: DecideState
     load: Load
@@ -353,7 +355,7 @@ _BLANK: Final = (
 
 def start(frame: Frame, state: DecideState, market: Market, account: Account, now: int) -> Tick:
     """A tick before its first step."""
-    return Tick(now, frame, state, market, account, state, *_BLANK)
+    return Tick(now, frame, state, market, market.ahead or ahead_of(frame, market), account, state, *_BLANK)
 
 
 def changed(record: T, **columns: object) -> T:
@@ -387,6 +389,26 @@ def any_strategy(pairs: Bools) -> Bools:
     """[S] from [N, S]: any strategy."""
     found: Bools = np.logical_or.reduce(pairs, axis=0)
     return found
+
+
+class Notes:
+    """A stage's reason column, made when there is something to say."""
+
+    __slots__ = ("column",)
+
+    def __init__(self, frame: Frame) -> None:
+        self.column = frame.silent
+
+    def put(self, where: Bools, code: int) -> None:
+        """A reason code where the mask holds."""
+        if np.count_nonzero(where):
+            np.putmask(self.own(), where, int(code))
+
+    def own(self) -> Codes:
+        """The column, to be written."""
+        if not self.column.flags.writeable:
+            self.column = self.column.copy()
+        return self.column
 
 
 def no_reasons(frame: Frame) -> Codes:

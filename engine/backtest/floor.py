@@ -16,7 +16,7 @@ import numpy as np
 
 from qmtl.dsl.model import ExchangePolicy
 
-from ..bars import Bools, Floats, Ints, OpenRow
+from ..bars import Bools, Floats, Hashes, Ints, OpenRow, Small
 from ..paperrules import EXACT, Tariff, exact_sum, refused_opening, reserve
 from .purse import Purse
 
@@ -27,7 +27,8 @@ _SURE: Final = 1e-9
 @dataclass(frozen=True, slots=True, eq=False)
 class Legs:
     """Orders as columns, W rows: row in the list of all orders, column among the feed's symbols, signed atoms, closing leg,
-    grid time of the tick that sent it, end of its session, bars it still has to wait."""
+    grid time of the tick that sent it, end of its session, bars it still has to wait, strategy index in its world and hash
+    of its generation."""
 
     row: Ints
     column: Ints
@@ -36,13 +37,16 @@ class Legs:
     since: Ints
     expires: Ints
     wait: Ints
+    owner: Small
+    generation: Hashes
 
     def __len__(self) -> int:
         return len(self.row)
 
     def take(self, where: Bools | Ints) -> Legs:
         """Some of the rows."""
-        return Legs(*(getattr(self, name)[where] for name in Legs.__slots__))
+        at = where.nonzero()[0] if where.dtype == np.bool_ else where
+        return Legs(*(getattr(self, name).take(at) for name in Legs.__slots__))
 
 
 def joined(first: Legs, second: Legs) -> Legs:
@@ -51,7 +55,10 @@ def joined(first: Legs, second: Legs) -> Legs:
 
 
 _NO_ROWS = np.zeros(0, dtype=np.int64)
-NO_LEGS: Final = Legs(_NO_ROWS, _NO_ROWS, _NO_ROWS, np.zeros(0, dtype=np.bool_), _NO_ROWS, _NO_ROWS, _NO_ROWS)
+NO_LEGS: Final = Legs(
+    _NO_ROWS, _NO_ROWS, _NO_ROWS, np.zeros(0, dtype=np.bool_), _NO_ROWS, _NO_ROWS, _NO_ROWS,
+    np.zeros(0, dtype=np.int16), np.zeros(0, dtype=np.uint64),
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -13,12 +13,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ..ahead import AheadRows, ahead_of_rows
 from ..bars import BarRow, Floats, MacroRow, traded
 from ..blockobserver import BlockObserver, rows_of_block
 from ..blocks import Block, stacked
 from ..calendar import SessionCalendar
 from ..columns import Slice
-from ..fit import scores
 from ..frame import Frame
 from ..market import Counts, Market
 from ..observe import Observer
@@ -28,11 +28,11 @@ from ..ports import BarFeed, MacroFeed
 @dataclass(frozen=True, slots=True, eq=False)
 class Seen:
     """One row that became known: when, closes [feed symbols] with NaN where there is no bar, and where each world finds it:
-    block, scores of the block, row."""
+    block, what follows from it, row."""
 
     known_at: int
     closes: Floats
-    places: tuple[tuple[Block, Floats, int], ...]
+    places: tuple[tuple[Block, AheadRows, int], ...]
 
 
 class Lookout:
@@ -86,9 +86,9 @@ class Lookout:
     def _shown(self, world: int, seen: Seen) -> Market:
         """The market of a row, made once."""
         if self._made[world][0] is not seen:
-            block, score, index = seen.places[world]
+            block, ahead, index = seen.places[world]
             market = block.market(index, self._calendar)
-            self._made[world] = (seen, replace(market, score=score[index]))
+            self._made[world] = (seen, replace(market, ahead=ahead.row(index)))
         return self._made[world][1]
 
     def _overdue(self, market: Market, known_at: int, now: int) -> Market:
@@ -101,7 +101,8 @@ class Lookout:
         fine, coarse = counted("15m", market.behind_15m), counted("60m", market.behind_60m)
         if fine is market.behind_15m and coarse is market.behind_60m:
             return market
-        return replace(market, behind_15m=fine, behind_60m=coarse)
+        ahead = market.ahead and replace(market.ahead, current=False)
+        return replace(market, behind_15m=fine, behind_60m=coarse, ahead=ahead)
 
     def _look_ahead(self, now: int) -> None:
         """Observe the next rows, as many as make a block."""
@@ -118,7 +119,7 @@ class Lookout:
                 for i, row in enumerate(rows)
             )
 
-    def _observed(self, number: int, rows: list[BarRow], macros: list[MacroRow]) -> list[tuple[Block, Floats, int]]:
+    def _observed(self, number: int, rows: list[BarRow], macros: list[MacroRow]) -> list[tuple[Block, AheadRows, int]]:
         """Where one world finds each row."""
         observer, columns = self._blocks[number]
         if not rows:
@@ -128,7 +129,6 @@ class Lookout:
         own = stacked([traded(columns.row(row)) for row in rows])
         found = []
         for block in observer.feed(own, macros):
-            score = scores(self._frames[number], block, block.signal)
-            score.setflags(write=False)
-            found += [(block, score, i) for i in range(len(block))]
+            ahead = ahead_of_rows(self._frames[number], block)
+            found += [(block, ahead, i) for i in range(len(block))]
         return found

@@ -21,15 +21,14 @@ import numpy as np
 
 from qmtl.dsl.program import Program
 
-from ..bars import Floats, Ints
+from ..bars import Floats, Hashes, Ints, Small
 from ..calendar import SessionCalendar, warmup_start
 from ..columns import Slice, columns_of
 from ..decide import decide
 from ..errors import DataError
-from ..frame import Frame, build_frame, generation_label, strategy_label
+from ..frame import Frame, build_frame, generation_hashes
 from ..market import Market
 from ..observe import Observer
-from ..orders import OrderState
 from ..paperrules import Tariff, nights
 from ..ports import BarFeed, MacroFeed
 from ..prices import judged
@@ -118,7 +117,6 @@ class _Backtest:
         self.marks: Floats = np.zeros(len(self.feed.symbols))
         self.base: Floats = np.zeros(len(self.feed.symbols))
         self.steps, self.orders, self.notices = StepTape(), OrderTape(), NoticeTape()
-        self.owners: list[tuple[str, str]] = []
         self.flows = [0] * len(self.feed.symbols)
         self.opens, self.charged = calendar.opens.tolist(), self.last
         self.sent, self.refused, self.canceled = NO_LEGS, np.zeros(0, dtype=np.bool_), NO_LEGS
@@ -131,7 +129,7 @@ class _Backtest:
         since = warmup_start(self.calendar, self.last, program.warmup)
         macros = list(self.macro.rows(0, self.last))
         feed_all(observer, macros, [columns.row(row) for row in self.feed.rows(since, self.last)])
-        seat = Seat(program.settings.world, universe, symbols.index(universe[0]), self.plan.interval)
+        seat = Seat(frame, symbols.index(universe[0]))
         return _World(frame, observer, columns, seat, initial(frame), WorldTape(frame), SwitchTape(frame))
 
     def run(self, watch: Watch) -> Result:
@@ -168,9 +166,8 @@ class _Backtest:
         for _, _, days in nights(self.opens, self.charged, now):
             self._charge(days)
         self.charged = now
-        ended = ((OrderState.CANCELED, self.canceled), (OrderState.EXPIRED, expired))
         self.canceled = NO_LEGS
-        happened = Happened(self.sent, self.refused, tuple(fills), ended)
+        happened = Happened(self.sent, self.refused, tuple(fills), expired)
         self.sent, self.refused = NO_LEGS, np.zeros(0, dtype=np.bool_)
         return happened
 
@@ -217,7 +214,7 @@ class _Backtest:
         ticks = []
         for world, market, own in zip(self.worlds, markets, won, strict=True):
             others = sum(won) - own if len(won) > 1 else 0.0
-            account = world.seat.account(self.floor, happened, readings, self.owners, others)
+            account = world.seat.account(self.floor, happened, readings, others)
             world.state, tick = decide(world.frame, world.state, market, account, now)
             if decision:
                 world.tape.note(tick, own)
@@ -261,8 +258,7 @@ class _Backtest:
         rows = []
         for world, tick in zip(self.worlds, ticks, strict=True):
             mine = world.seat.has(self.floor.working)
-            wanted = tick.orders.cancel.take(self.floor.working.column.take(mine) - world.seat.first) != 0
-            rows += self.floor.working.row.take(mine[wanted]).tolist()
+            rows += mine.row[tick.orders.cancel.take(mine.column) != 0].tolist()
         if rows:
             self.canceled = self.floor.cancel(rows)
 
@@ -276,6 +272,7 @@ class _Backtest:
         first = np.array([world.seat.first for world in self.worlds])
         column = legs.column.take(goes) + first.take(legs.tick.take(goes))
         atoms = np.where(legs.whole.take(goes), -self.floor.purse.atoms.take(column), legs.atoms.take(goes))
+        strategy, chain, generation = self._whose(ticks, legs, goes)
         sent = Legs(
             row=np.arange(self.orders.rows, self.orders.rows + len(goes)),
             column=column,
@@ -284,24 +281,26 @@ class _Backtest:
             since=np.full(len(goes), now),
             expires=np.full(len(goes), ticks[0].market.session.close_at),
             wait=np.full(len(goes), self.plan.costs.late),
+            owner=strategy,
+            generation=generation,
         )
-        self._note(ticks, legs, goes, sent)
+        world, mark, reason = legs.tick.take(goes), legs.mark.take(goes), legs.reason.take(goes)
+        self.orders.note(Sent(now, world, column, atoms, sent.close, mark, reason, strategy, chain))
         self.refused = self.floor.submit(sent, self.marks)
         self.sent = sent
         return True
 
-    def _note(self, ticks: Sequence[Tick], legs: Sized, goes: Ints, sent: Legs) -> None:
+    def _whose(self, ticks: Sequence[Tick], legs: Sized, goes: Ints) -> tuple[Small, Small, Hashes]:
+        """Strategy, chain and generation of legs, [k]."""
         world, own = legs.tick.take(goes), legs.column.take(goes)
+        if len(ticks) == 1:
+            return _whose(ticks[0], own)
         strategy, chain = np.empty(len(goes), dtype=np.int16), np.empty(len(goes), dtype=np.int16)
+        generation = np.empty(len(goes), dtype=np.uint64)
         for number, tick in enumerate(ticks):
-            mine = slice(None) if len(ticks) == 1 else world == number
-            strategy[mine] = tick.orders.strategy.take(own[mine])
-            chain[mine] = tick.chain.chain.take(own[mine])
-        mark, reason = legs.mark.take(goes), legs.reason.take(goes)
-        self.orders.note(Sent(ticks[0].now, world, sent.column, sent.atoms, sent.close, mark, reason, strategy, chain))
-        for number, column, row in zip(world.tolist(), own.tolist(), strategy.tolist(), strict=True):
-            frame = ticks[number].frame
-            self.owners.append((strategy_label(frame, row), generation_label(frame, row, column)))
+            mine = world == number
+            strategy[mine], chain[mine], generation[mine] = _whose(tick, own[mine])
+        return strategy, chain, generation
 
     def _result(self) -> Result:
         frames = [world.frame for world in self.worlds]
@@ -332,3 +331,9 @@ class _Backtest:
             self.notices.notices(),
             tuple(switch for world in self.worlds for switch in world.switches.switches()),
         )
+
+
+def _whose(tick: Tick, columns: Ints) -> tuple[Small, Small, Hashes]:
+    """(strategy, chain, generation hash) of one world's symbols."""
+    strategy = tick.orders.strategy.take(columns)
+    return strategy, tick.chain.chain.take(columns), generation_hashes(tick.frame, strategy, columns)

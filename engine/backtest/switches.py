@@ -13,9 +13,8 @@ from typing import Final
 
 import numpy as np
 
-from ..bars import Bools, Codes, Floats, Ints
+from ..bars import Bools, Codes, Floats, Ints, Small
 from ..frame import Frame
-from ..state import Small
 from .result import Switch
 
 #: bars of the P&L before and after: about a session

@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..bars import Bools, Codes, Floats, Ints
+from ..bars import Bools, Codes, Floats, Ints, Small
 from ..calendar import SessionCalendar
 from ..frame import Frame
 from ..reasons import Reason
-from ..state import MIX, Small
+from ..state import MIX
 from ..tick import Tick
 from .floor import Fills
 from .purse import MILLION

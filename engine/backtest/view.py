@@ -1,23 +1,23 @@
 """The simulated account as one world sees it: what `execution/account.py` is for a run.
 
 In: purse, working orders and what happened since the last tick, in columns over the feed. Out: `market.Account` over the
-world's universe.
+world's universe, with what happened in columns too.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import overload
 
 import numpy as np
 
-from ..bars import Bools, Floats, Ints
-from ..market import Account, Fill, OrderResult, WorkingOrder
-from ..orders import OrderState
-from .floor import Fills, Floor, Legs
-from .purse import MILLION, Purse
+from ..bars import Bools, Ints
+from ..frame import Frame
+from ..market import Account, AnswerColumns, FillColumns, WorkingColumns
+from ..tick import CLOSE_LEG, OPEN_LEG, no_reasons
+from .floor import Fills, Floor, Legs, joined
 
 
 class Exact(Sequence[Decimal]):
@@ -41,12 +41,12 @@ class Exact(Sequence[Decimal]):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Happened:
-    """Since the last tick: which of the orders sent then were refused, fills, orders that ended unfilled (and how)."""
+    """Since the last tick: which of the orders sent then were refused, fills, and orders that expired unfilled."""
 
     sent: Legs
     refused: Bools
     fills: tuple[Fills, ...]
-    ended: tuple[tuple[OrderState, Legs], ...]
+    expired: Legs
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,28 +59,28 @@ class Readings:
 
 
 class Seat:
-    """Where a world sits among the feed's columns, and how its orders are named. `owners` gives (strategy, generation,
-    world) of an order row."""
+    """A world's place among the feed's columns, from `first` on."""
 
-    def __init__(self, world: str, symbols: tuple[str, ...], first: int, interval: int) -> None:
-        self.world, self.symbols, self.interval = world, symbols, interval
-        self.first, self.last = first, first + len(symbols)
-        self._nobody: Bools = np.zeros(len(symbols), dtype=np.bool_)
-        self._nobody.setflags(write=False)
+    def __init__(self, frame: Frame, first: int) -> None:
+        self.frame, self.first, self.last = frame, first, first + frame.symbols
+        self._idle = WorkingColumns(frame.silent, frame.nothing, frame.never)
 
-    def has(self, legs: Legs) -> Ints:
-        """Rows of the legs that are this world's."""
-        return np.flatnonzero((legs.column >= self.first) & (legs.column < self.last))
+    def has(self, legs: Legs) -> Legs:
+        """The legs that are this world's, in its own columns."""
+        if not len(legs):
+            return legs
+        mine = (legs.column >= self.first) & (legs.column < self.last)
+        if np.count_nonzero(mine) < len(legs):
+            legs = legs.take(mine)
+        return replace(legs, column=legs.column - self.first) if self.first else legs
 
-    def symbol(self, column: int) -> str:
-        """Name of a feed column."""
-        return self.symbols[column - self.first]
-
-    def account(
-        self, floor: Floor, happened: Happened, readings: Readings, owners: Sequence[tuple[str, str]], others: float
-    ) -> Account:
+    def account(self, floor: Floor, happened: Happened, readings: Readings, others: float) -> Account:
         """The account as of this tick; `others` as in `market.Account`."""
-        purse, here = floor.purse, slice(self.first, self.last)
+        purse = floor.purse
+        qty, price, atoms = purse.qty, purse.price, purse.atoms
+        if len(qty) != self.frame.symbols:  # a world alone is given the same arrays again, so that it sees what changed
+            here = slice(self.first, self.last)
+            qty, price, atoms = qty[here], price[here], atoms[here]
         return Account(
             readable=True,
             equity=readings.equity,
@@ -88,71 +88,53 @@ class Seat:
             buying_power=readings.power,
             flows=0.0,
             others=others,
-            qty=purse.qty[here],
-            average_price=purse.price[here],
-            exact=Exact(purse.atoms[here], purse.atom),  # type: ignore[arg-type]
-            external=self._nobody,
-            working=self._working(floor.working, purse.atom),
-            fills=self._fills(happened.fills, purse, owners),
-            results=self._results(happened),
+            qty=qty,
+            average_price=price,
+            exact=Exact(atoms, purse.atom),  # type: ignore[arg-type]
+            external=self.frame.nowhere,
+            working=self._working(floor.working, float(purse.atom)),
+            fills=self._fills(happened.fills, atoms),
+            results=self._answers(happened),
         )
 
-    def _working(self, legs: Legs, atom: Decimal) -> tuple[WorkingOrder, ...]:
-        return tuple(
-            WorkingOrder(
-                str(legs.row[i]),
-                self.symbol(int(legs.column[i])),
-                int(legs.atoms[i]) * atom,
-                _leg(legs, i),
-                int(legs.since[i]),
-                1,
-            )
-            for i in self.has(legs).tolist()
-        )
+    def _working(self, legs: Legs, size: float) -> WorkingColumns:
+        mine = self.has(legs)
+        if not len(mine):
+            return self._idle
+        leg, qty, since = no_reasons(self.frame), np.zeros(self.frame.symbols), np.zeros(self.frame.symbols, np.int64)
+        leg[mine.column] = np.where(mine.close, CLOSE_LEG, OPEN_LEG)
+        qty[mine.column] = mine.atoms * size
+        since[mine.column] = mine.since
+        return WorkingColumns(leg, qty, since)
 
-    def _fills(self, fills: Sequence[Fills], purse: Purse, owners: Sequence[tuple[str, str]]) -> tuple[Fill, ...]:
-        found = []
-        for part in fills:
-            legs = part.legs
-            for i in self.has(legs).tolist():
-                row, price = int(legs.row[i]), Decimal(int(part.price[i])) / MILLION
-                strategy, generation = owners[row]
-                qty = int(legs.atoms[i]) * purse.atom
-                found.append(
-                    Fill(
-                        str(row),
-                        self.symbol(int(legs.column[i])),
-                        qty,
-                        price,
-                        part.at // self.interval * self.interval,
-                        self.world,
-                        strategy,
-                        generation,
-                    )
-                )
-        return tuple(found)
+    def _fills(self, fills: Sequence[Fills], atoms: Ints) -> FillColumns | tuple[()]:
+        """An order fills as a whole and a symbol has one order at a time, so what is held now is what was held after it."""
+        parts = [(self.has(part.legs), part.at // self.frame.interval * self.frame.interval) for part in fills]
+        parts = [part for part in parts if len(part[0])]
+        if not parts:
+            return ()
+        legs = parts[0][0]
+        at = np.full(len(legs), parts[0][1])
+        for more, then in parts[1:]:
+            legs, at = joined(legs, more), np.concatenate((at, np.full(len(more), then)))
+        after = atoms.take(legs.column)
+        side = np.sign(after)
+        opened = (side != 0) & (side != np.sign(after - legs.atoms))
+        return FillColumns(legs.column, side.astype(np.int8), opened, at, legs.owner, legs.generation)
 
-    def _results(self, happened: Happened) -> tuple[OrderResult, ...]:
-        """Answers to what was sent, then what became of working orders, as a run hears them."""
-        found = []
-        for i in self.has(happened.sent).tolist():
-            refused = bool(happened.refused[i])
-            state = OrderState.REJECTED if refused else OrderState.ACCEPTED
-            found.append(self._result(happened.sent, i, state, "business" if refused else ""))
-        for part in happened.fills:
-            found += [self._result(part.legs, i, OrderState.FILLED, "") for i in self.has(part.legs).tolist()]
-        for state, legs in happened.ended:
-            found += [self._result(legs, i, state, "") for i in self.has(legs).tolist()]
-        return tuple(found)
-
-    def _result(self, legs: Legs, i: int, state: OrderState, error: str) -> OrderResult:
-        return OrderResult(str(legs.row[i]), self.symbol(int(legs.column[i])), str(state), error, "", _leg(legs, i))
-
-
-def _leg(legs: Legs, i: int) -> str:
-    return "close" if legs.close[i] else "open"
-
-
-def finite(marks: Floats) -> Floats:
-    """Marks with 0 where nothing is known."""
-    return np.nan_to_num(marks)
+    def _answers(self, happened: Happened) -> AnswerColumns | tuple[()]:
+        """Answers to what was sent and the ends of what expired; a fill follows the answer that was counted, a cancel says
+        nothing about the broker."""
+        if not len(happened.sent) and not len(happened.expired):
+            return ()
+        sent, expired = happened.sent, self.has(happened.expired)
+        refused = happened.refused
+        mine = (sent.column >= self.first) & (sent.column < self.last)
+        if np.count_nonzero(mine) < len(sent):
+            sent, refused = sent.take(mine), refused[mine]
+        if self.first:
+            sent = replace(sent, column=sent.column - self.first)
+        good = len(sent) - int(np.count_nonzero(refused))
+        if len(expired):
+            good += len(expired) - int(np.count_nonzero(np.isin(expired.row, sent.row)))
+        return AnswerColumns(sent.column, sent.close, refused, good)

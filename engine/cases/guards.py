@@ -17,7 +17,7 @@ from ..evaluate import MARKET, Graph
 from ..kernels import STATEFUL
 from ..missing import missing_in
 from ..stages.target import UNKNOWN, held_back, sized, without_entries
-from ..tick import Tick, no_reasons
+from ..tick import Notes, Tick
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +35,8 @@ def held_back_by(tick: Tick, graph: Graph) -> tuple[HeldBack, ...]:
     frame = tick.frame
     if not tick.market.decision or not frame.program.guards:
         return ()
-    reasons, may_enter = no_reasons(frame), tick.target.may_enter
-    wished = without_entries(tick, sized(frame, tick, may_enter, reasons).target, may_enter, reasons)
+    notes, may_enter = Notes(frame), tick.target.may_enter
+    wished = without_entries(frame, tick, sized(frame, tick, may_enter, notes).target, may_enter, notes)
     found = []
     for row, guard in enumerate(frame.program.guards):
         blocked, frozen = held_back(frame, tick, wished, row)

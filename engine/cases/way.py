@@ -14,7 +14,7 @@ import numpy as np
 from ..frame import EPS, strategy_label
 from ..reasons import Reason
 from ..stages.target import held_back, sized, without_entries
-from ..tick import Tick, chain_names, no_reasons, policy_labels
+from ..tick import Notes, Tick, chain_names, policy_labels
 
 _SIDES: Final = {1: "long", -1: "short", 0: "flat"}
 
@@ -59,8 +59,8 @@ def _held(tick: Tick, column: int) -> _Way:
 
 def _decided(tick: Tick, column: int) -> _Way:
     """Raw target, caps, exposure, what earlier steps block, entry guards."""
-    frame, may_enter, reasons = tick.frame, tick.target.may_enter, no_reasons(tick.frame)
-    sizing = sized(frame, tick, may_enter, reasons)
+    frame, may_enter, notes = tick.frame, tick.target.may_enter, Notes(tick.frame)
+    sizing = sized(frame, tick, may_enter, notes)
     raw = float(tick.select.raw[column])
     if np.isnan(raw):
         current = float(tick.load.current[column])
@@ -69,9 +69,9 @@ def _decided(tick: Tick, column: int) -> _Way:
         way = _Way([f"raw {percent(raw)}"], raw)
         if not (tick.load.held[column] or may_enter[column]):
             way.to(0.0, "no entry")
-        _capped(tick, column, way, Reason(int(reasons[column])))
+        _capped(tick, column, way, Reason(int(notes.column[column])))
         way.to(float(sizing.target[column]), "exposure", float(tick.chain.exposure[column]))
-    target = without_entries(tick, sizing.target, may_enter, reasons)
+    target = without_entries(frame, tick, sizing.target, may_enter, notes)
     way.to(float(target[column]), Reason.NO_ENTRY.code)
     for row, guard in enumerate(frame.program.guards):
         blocked, frozen = held_back(frame, tick, target, row)
@@ -86,7 +86,7 @@ def _capped(tick: Tick, column: int, way: _Way, dropped: Reason) -> None:
     """The four caps in their order. The breadth rule and a target that is too small by itself leave nothing."""
     frame = tick.frame
     settings = frame.program.settings
-    sizing = sized(frame, tick, tick.target.may_enter, no_reasons(frame))
+    sizing = sized(frame, tick, tick.target.may_enter, Notes(frame))
     limit = settings.risk.max_symbol
     way.to(max(min(way.value, limit), -limit), Reason.CAP_SYMBOL.code, limit)
     if dropped in (Reason.MIN_TARGET, Reason.CAP_BREADTH) and sizing.capped[column] == 0:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..bars import Small
 from ..frame import Frame, allowed_on, day_number, places
 from ..reasons import Reason
 from ..tick import Allowlist, Tick, any_strategy, no_reasons, put, some
@@ -15,15 +16,13 @@ from ..tick import Allowlist, Tick, any_strategy, no_reasons, put, some
 
 def run(frame: Frame, tick: Tick) -> Tick:
     """Fill in `tick.allowlist`."""
-    chain, day = tick.chain.chain, tick.market.session.day if frame.dated else None
-    known = frame.recent.get("allowlist", chain, day)
-    tick.allowlist = known or frame.recent.put(_allowed(frame, tick), "allowlist", chain, day)
+    tick.allowlist = frame.recent.of(_allowed, frame, tick.chain.chain, tick.market.session.day if frame.dated else "")
     return tick
 
 
-def _allowed(frame: Frame, tick: Tick) -> Allowlist:
-    allowed = allowed_on(frame, day_number(tick.market.session.day))
-    chain, own = tick.chain.chain, frame.overridden
+def _allowed(frame: Frame, chain: Small, day: str) -> Allowlist:
+    """`day`: where rows end, the exchange's day."""
+    allowed, own = allowed_on(frame, day_number(day)) if day else frame.allowed, frame.overridden
     named = frame.uses.take(chain, axis=1) if own is None else own.uses.take(places(frame, chain), axis=1)
     candidates = named & allowed
     left, before = any_strategy(candidates), any_strategy(named)

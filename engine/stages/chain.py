@@ -11,10 +11,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..bars import Bools, Floats
+from ..bars import Bools, Floats, Small
 from ..frame import Frame, places
 from ..reasons import Reason
-from ..state import Small
 from ..tick import Chain, Tick, first_row, no_reasons, put, some
 
 UNKNOWN = 1
@@ -30,7 +29,7 @@ def run(frame: Frame, tick: Tick) -> Tick:
         reason = no_reasons(frame)
         put(reason, (chain != current) & (current >= 0), Reason.CHAIN_CHANGED)
         put(reason, ~certain & known, Reason.CHAIN_UNKNOWN)
-    exposure, chosen = frame.recent.get("exposure", chain) or frame.recent.put(_given(frame, chain), "exposure", chain)
+    exposure, chosen = frame.recent.of(_given, frame, chain)
     tick.chain = Chain(chain, exposure, certain if chosen is None else certain & chosen, reason)
     return tick
 
@@ -47,6 +46,8 @@ def _given(frame: Frame, chain: Small) -> tuple[Floats, Bools | None]:
 def _choose(frame: Frame, tick: Tick) -> tuple[Small, Bools]:
     """(chain, certain) per symbol."""
     market, known, current = tick.market, tick.regime.known, tick.before.chain
+    if tick.ahead.certain and known is frame.everywhere and not some(tick.ahead.first != current):
+        return current, known  # what holds comes first by itself: hysteresis has nothing to keep
     last = len(frame.exposure) - 1
     truth = np.maximum(market.when, market.stay * (current == frame.ranks))  # `stay` counts for the current chain only
     truth[last] = HOLDS

@@ -19,18 +19,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..bars import Codes, Floats, Ints
+from ..bars import Codes, Floats, Ints, Sides
 from ..frame import EPS, Frame
-from ..market import Sides
 from ..reasons import Reason
-from ..tick import Churn, Tick, no_reasons, put, some
+from ..tick import Churn, Notes, Tick, put, some
 
 
 def run(frame: Frame, tick: Tick) -> Tick:
     """Fill in `tick.churn`."""
     wished = tick.target.target
     if not tick.market.decision:
-        tick.churn = Churn(wished, no_reasons(frame))
+        tick.churn = Churn(wished, frame.silent)
         return tick
     load = tick.load
     clock = SideClock(load.side, load.side_opened_at, load.last_side, load.last_opened_at)
@@ -38,7 +37,7 @@ def run(frame: Frame, tick: Tick) -> Tick:
     protective = tick.target.protective
     if some(protective):
         target = np.where(protective, wished, target)
-        put(reason, protective, 0)
+        reason = np.where(protective, np.uint8(0), reason)
     tick.churn = Churn(target, reason)
     return tick
 
@@ -57,21 +56,37 @@ def guard(frame: Frame, target: Floats, current: Floats, clock: SideClock, now: 
     """(target, reason) after the enabled rules."""
     settings = frame.program.settings
     rules, enabled = settings.churn_guard, frame.churn
-    reason = no_reasons(frame)
-    wished = target
+    notes, wished = Notes(frame), target
     if "min_target" in enabled:
-        band = (np.abs(current) >= settings.position_policy.flat) & (target * current > 0)
-        least = np.where(band, rules.min_target - rules.deadband, rules.min_target)
-        small = (np.abs(target) < least - EPS) & (target != 0) & (target != current)
+        small = (np.abs(target) < rules.min_target - EPS) & (target != 0)
+        small &= target != current
         if some(small):
+            band = (np.abs(current) >= settings.position_policy.flat) & (target * current > 0)
+            least = np.where(band, rules.min_target - rules.deadband, rules.min_target)
+            small &= np.abs(target) < least - EPS
             target = np.where(small, 0.0, target)
-            put(reason, small, Reason.MIN_TARGET)
+            notes.put(small, Reason.MIN_TARGET)
     if "deadband" in enabled:
         difference = target - current
-        near = (np.abs(difference) < rules.deadband - EPS) & (difference != 0)
+        near = np.abs(difference) < rules.deadband - EPS
+        near &= difference != 0
         if some(near):
             target = np.where(near, current, target)
-            put(reason, near, Reason.DEADBAND)
+            notes.put(near, Reason.DEADBAND)
+    if not frame.recent.of(_long, clock.side, clock.last_side) or np.minimum.reduce(target) < 0:
+        target = _turned(frame, target, current, clock, now, notes)
+    if notes.column is not frame.silent:
+        put(notes.column, target == wished, 0)
+    return target, notes.column
+
+
+def _long(side: Sides, last_side: Sides) -> bool:
+    return bool(np.minimum.reduce(side) >= 0 and np.minimum.reduce(last_side) >= 0)
+
+
+def _turned(frame: Frame, target: Floats, current: Floats, clock: SideClock, now: int, notes: Notes) -> Floats:
+    """Targets after the rules about the opposite side."""
+    rules, enabled = frame.program.settings.churn_guard, frame.churn
     crossing = target * clock.side < 0
     flipped = (target * clock.last_side < 0) & (clock.side == 0)
     if "side_cooldown" in enabled and some(crossing | flipped):
@@ -79,11 +94,9 @@ def guard(frame: Frame, target: Floats, current: Floats, clock: SideClock, now: 
         early |= flipped & (now < clock.last_opened_at + rules.side_cooldown)
         early &= target != current
         target = np.where(early, current, target)
-        put(reason, early, Reason.SIDE_COOLDOWN)
+        notes.put(early, Reason.SIDE_COOLDOWN)
     if "min_hold" in enabled and some(crossing):
         young = crossing & (now < clock.opened_at + rules.min_hold) & (target != current)
         target = np.where(young, current, target)
-        put(reason, young, Reason.MIN_HOLD)
-    if target is not wished:
-        put(reason, target == wished, 0)
-    return target, reason
+        notes.put(young, Reason.MIN_HOLD)
+    return target

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..bars import Bools, Ints
+from ..bars import Bools, Codes, Ints
 from ..frame import Frame
 from ..reasons import Reason
 from ..tick import Freshness, Tick, no_reasons, put, some
@@ -23,8 +23,24 @@ from ..tick import Freshness, Tick, no_reasons, put, some
 
 def run(frame: Frame, tick: Tick) -> Tick:
     """Fill in `tick.freshness`."""
-    market, limits = tick.market, frame.program.settings.freshness
-    reason = no_reasons(frame)
+    session, load = tick.market.session, tick.load
+    outside = not (tick.market.regular_hours and session.open_at <= tick.now < session.close_at)
+    paused = some(load.settling) or some(load.gap_at)
+    if outside:
+        reason = np.full(frame.symbols, Reason.OUTSIDE_RTH, dtype=np.uint8)
+        tick.freshness = Freshness(frame.nowhere, outside, frame.symbols > 0, tick.before.stale_at, reason)
+        return tick
+    if tick.ahead.current and not paused:
+        tick.freshness = Freshness(frame.everywhere, outside, False, _since(tick, frame.nowhere), frame.silent)
+        return tick
+    reason, stale = _judged(frame, tick)
+    tick.freshness = Freshness(reason == 0, outside, False, _since(tick, stale), reason)
+    return tick
+
+
+def _judged(frame: Frame, tick: Tick) -> tuple[Codes, Bools]:
+    """(reasons, who is stale) in regular hours."""
+    market, limits, reason = tick.market, frame.program.settings.freshness, no_reasons(frame)
     stale = market.behind_15m > limits.stale_15m_bars
     stale |= market.behind_60m > limits.stale_60m_bars
     if some(stale):
@@ -32,21 +48,10 @@ def run(frame: Frame, tick: Tick) -> Tick:
         put(reason, stale, Reason.NO_TRADE if arriving else Reason.STALE)
     missing = np.isnan(market.mark)
     missing |= market.behind_15m < 0
-    if some(missing):
-        put(reason, missing, Reason.MISSING)
-    if some(tick.load.settling):
-        put(reason, tick.load.settling != 0, Reason.SETTLING)
-    if some(tick.load.gap_at):
-        put(reason, tick.load.gap_at != 0, Reason.GAP)
-    session = market.session
-    outside = not (market.regular_hours and session.open_at <= tick.now < session.close_at)
-    stale_at = tick.before.stale_at if outside else _since(tick, stale)
-    if outside:
-        reason[:] = Reason.OUTSIDE_RTH
-    active = reason == 0
-    share = frame.symbols if outside else 0
-    tick.freshness = Freshness(active, outside, share * 2 > frame.symbols, stale_at, reason)
-    return tick
+    put(reason, missing, Reason.MISSING)
+    put(reason, tick.load.settling != 0, Reason.SETTLING)
+    put(reason, tick.load.gap_at != 0, Reason.GAP)
+    return reason, stale
 
 
 def _since(tick: Tick, stale: Bools) -> Ints:

@@ -20,18 +20,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from itertools import groupby
 
 import numpy as np
 
-from ..bars import Bools, Codes, Floats, Ints
+from ..bars import Bools, Codes, Floats, Hashes, Ints, Sides, Small
 from ..frame import Frame, hash_of
-from ..market import Account, Fill, Sides
+from ..market import Account, Fill, FillColumns, WorkingColumns, WorkingOrder
 from ..prices import judged, rescaled, settling
 from ..reasons import Reason
-from ..state import GONE, NOBODY, DecideState, Hashes, Small
+from ..state import GONE, NOBODY, DecideState
 from ..tick import CLOSE_LEG, OPEN_LEG, Load, Tick, no_reasons, put, some
 
 JUMP = 0.20
@@ -50,8 +50,15 @@ def run(frame: Frame, tick: Tick) -> Tick:
     mark = _marks(account, prices.mark, qty)
     equity, suspect, trusted = believe(before, account)
     capital = _capital(frame, account, equity)
-    position = _flattened(_filled(frame, tick, _Position.of(before)), qty, external)
-    working, working_qty, working_since = _working(frame, account)
+    fills = account.fills if isinstance(account.fills, FillColumns) else _in_columns(frame, tick, account.fills)
+    position = _Position.of(before)
+    if len(fills):
+        position = _filled(frame, tick, position, fills)
+    if len(fills) or qty is not before.qty or not account.readable:  # else it is as the tick before left it
+        position = _flattened(position, qty, external)
+    working = account.working if isinstance(account.working, WorkingColumns) else _working(frame, account.working)
+    current = qty * mark
+    current /= capital
     tick.load = Load(
         equity=equity,
         suspect=suspect,
@@ -59,13 +66,13 @@ def run(frame: Frame, tick: Tick) -> Tick:
         trusted=trusted,
         solvent=capital > PENNY,
         mark=mark,
-        current=qty * mark / capital,
-        resting=_resting(working, working_qty * mark / capital) if account.working else np.zeros(frame.symbols),
-        held=(qty != 0) & ~external,
+        current=current,
+        resting=frame.nothing if working.leg is frame.silent else _resting(working, working.qty * mark / capital),
+        held=frame.recent.of(_held, qty, external),
         external=external,
-        working=working,
-        working_qty=working_qty,
-        working_since=working_since,
+        working=working.leg,
+        working_qty=working.qty,
+        working_since=working.since,
         owner=position.owner,
         generation=position.generation,
         side=position.side,
@@ -80,22 +87,30 @@ def run(frame: Frame, tick: Tick) -> Tick:
         gap_at=prices.gap_at,
         settling=settling(before, tick.market, account.split, frame.program.warmup),
         average=account.average_price if account.readable else before.average,
-        reason=_reasons(frame, account, prices.mark, qty),
+        reason=_reasons(frame, account, fills, prices.mark, qty),
     )
     return tick
 
 
-def _reasons(frame: Frame, account: Account, mark: Floats, qty: Floats) -> Codes:
+def _held(qty: Floats, external: Bools) -> Bools:
+    """Ours and not zero."""
+    held: Bools = (qty != 0) & ~external
+    return held
+
+
+def _reasons(frame: Frame, account: Account, fills: FillColumns, mark: Floats, qty: Floats) -> Codes:
+    unseen = np.isnan(mark)
+    quiet = not len(fills) and account.split is None and account.readable
+    if quiet and not some(unseen) and not some(account.external):
+        return frame.silent
     reason = no_reasons(frame)
     put(reason, account.external, Reason.EXTERNAL)
-    unseen = np.isnan(mark)
     if some(unseen):
         known = np.isfinite(account.broker_mark) if account.broker_mark is not None else np.zeros_like(unseen)
         put(reason, unseen & (qty != 0) & ~known, Reason.NO_MARK)
     if account.split is not None:
         put(reason, account.split != 1.0, Reason.SPLIT)
-    if account.fills:
-        reason[[frame.index[fill.symbol] for fill in account.fills]] = int(Reason.FILLED)
+    reason[fills.column] = int(Reason.FILLED)
     if not account.readable:
         reason[:] = Reason.UNREADABLE
     return reason
@@ -134,9 +149,9 @@ def _worth(account: Account) -> Floats:
     return average if marks is None else np.where(np.isfinite(marks), marks, average)
 
 
-def _resting(working: Codes, fraction: Floats) -> Floats:
+def _resting(working: WorkingColumns, fraction: Floats) -> Floats:
     """Fractions of the working opening orders."""
-    return np.nan_to_num(np.where(working == OPEN_LEG, fraction, 0.0))
+    return np.nan_to_num(np.where(working.leg == OPEN_LEG, fraction, 0.0))
 
 
 def _capital(frame: Frame, account: Account, equity: float) -> float:
@@ -149,15 +164,17 @@ def _capital(frame: Frame, account: Account, equity: float) -> float:
     return capital if math.isfinite(capital) and capital > PENNY else PENNY
 
 
-def _working(frame: Frame, account: Account) -> tuple[Codes, Floats, Ints]:
+def _working(frame: Frame, orders: Sequence[WorkingOrder]) -> WorkingColumns:
     """Leg, signed remaining shares and tick of the open order of each symbol. More than one add up (never sent by us)."""
+    if not orders:
+        return WorkingColumns(frame.silent, frame.nothing, frame.never)
     legs, qty, since = no_reasons(frame), np.zeros(frame.symbols), np.zeros(frame.symbols, dtype=np.int64)
-    for order in account.working:
+    for order in orders:
         column = frame.index[order.symbol]
         legs[column] = CLOSE_LEG if order.leg == "close" else OPEN_LEG
         qty[column] += float(order.qty)
         since[column] = max(int(since[column]), order.since)
-    return legs, qty, since
+    return WorkingColumns(legs, qty, since)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -192,22 +209,23 @@ class _Position:
         return _Position(*(getattr(self, name).copy() for name in _Position.__slots__))
 
 
-def _filled(frame: Frame, tick: Tick, position: _Position) -> _Position:
-    """The memory after this tick's fills; only a fill from flat opens a side, adds and reductions refresh nothing."""
-    if not tick.account.fills:
-        return position
-    position = position.copy()
-    ordered = sorted(tick.account.fills, key=lambda fill: frame.index[fill.symbol])
+def _in_columns(frame: Frame, tick: Tick, fills: Sequence[Fill]) -> FillColumns:
+    """The fills of a run, with the exact quantity before and after each."""
+    ordered = sorted(fills, key=lambda fill: frame.index[fill.symbol])
+    rows: list[tuple[int, int, bool, int, int, int]] = []
     for symbol, group in groupby(ordered, key=lambda fill: fill.symbol):
-        column, fills = frame.index[symbol], tuple(group)
-        for fill, after in zip(fills, _running(tick, column, fills), strict=True):
-            flat_before = after == fill.qty
-            crossed = not flat_before and after != 0 and (after > 0) != (after - fill.qty > 0)
-            if after != 0 and (flat_before or crossed):
-                _open(frame, tick, position, column, fill, 1 if after > 0 else -1)
-            elif after == 0:
-                position.side[column] = 0
-    return position
+        column, of = frame.index[symbol], tuple(group)
+        for fill, after in zip(of, _running(tick, column, of), strict=True):
+            side, former = _sign(after), _sign(after - fill.qty)
+            owner = frame.strategy_index.get(fill.strategy, GONE)
+            rows.append((column, side, side not in {0, former}, fill.at, owner, hash_of(fill.generation)))
+    columns = list(zip(*rows, strict=True)) if rows else [()] * 6
+    dtypes = (np.int64, np.int8, np.bool_, np.int64, np.int16, np.uint64)
+    return FillColumns(*(np.array(column, dtype=dtype) for column, dtype in zip(columns, dtypes, strict=True)))
+
+
+def _sign(qty: Decimal) -> int:
+    return (qty > 0) - (qty < 0)
 
 
 def _running(tick: Tick, column: int, fills: Sequence[Fill]) -> list[Decimal]:
@@ -223,26 +241,41 @@ def _running(tick: Tick, column: int, fills: Sequence[Fill]) -> list[Decimal]:
     return quantities
 
 
-def _open(frame: Frame, tick: Tick, position: _Position, column: int, fill: Fill, side: int) -> None:
-    """A side opens at a real fill: owner, generation, clocks, and the levels of its entry."""
-    owner = frame.strategy_index.get(fill.strategy, GONE)
-    before = tick.before
-    decided = int(before.entry_strategy[column]) == owner
+def _filled(frame: Frame, tick: Tick, position: _Position, fills: FillColumns) -> _Position:
+    """The memory after this tick's fills; only a fill that opens a side starts its clock, adds and reductions refresh
+    nothing. Of several in one symbol the last one counts: numpy writes rows in their order."""
+    turned = np.flatnonzero(fills.opened | (fills.side == 0))
+    if not len(turned):
+        return position
+    position = position.copy()
+    new = fills.opened.take(turned).nonzero()[0]
+    if len(new):
+        _open(frame, tick, position, fills, turned.take(new))
+    position.side[fills.column.take(turned)] = fills.side.take(turned)
+    return position
+
+
+def _open(frame: Frame, tick: Tick, position: _Position, fills: FillColumns, rows: Ints) -> None:
+    """Sides open at real fills: owner, generation, clocks, and the levels of their entries."""
+    column, owner, at, before = fills.column.take(rows), fills.owner.take(rows), fills.at.take(rows), tick.before
+    stop, take = before.entry_stop.take(column), before.entry_take.take(column)
+    foreign = before.entry_strategy.take(column) != owner
+    if some(foreign):  # not the order that was decided last
+        own = foreign & (owner >= 0)
+        stop = np.where(foreign, _distances(tick.market.stop, frame.stop_is_level, (owner, column), own), stop)
+        take = np.where(foreign, _distances(tick.market.take, frame.take_is_level, (owner, column), own), take)
     position.owner[column] = owner
-    position.generation[column] = hash_of(fill.generation)
-    position.side[column] = position.last_side[column] = side
-    position.side_opened_at[column] = position.last_opened_at[column] = fill.at
-    stop, take = before.entry_stop[column], before.entry_take[column]
-    if not decided:
-        stop = _distance(tick.market.stop, frame.stop_is_level, owner, column)
-        take = _distance(tick.market.take, frame.take_is_level, owner, column)
+    position.generation[column] = fills.generation.take(rows)
+    position.last_side[column] = fills.side.take(rows)
+    position.side_opened_at[column] = position.last_opened_at[column] = at
     position.stop_distance[column], position.take_distance[column] = stop, take
     position.stopping[column] = 0
 
 
-def _distance(rows: Floats, is_level: Bools, owner: int, column: int) -> float:
-    """The owner's distance of now, NaN where it has none or a line."""
-    return float(rows[owner, column]) if owner >= 0 and not is_level[owner, column] else math.nan
+def _distances(rows: Floats, is_level: Bools, at: tuple[Small, Ints], own: Bools) -> Floats:
+    """Distances of now at (strategy, column), NaN where `own` does not hold, or the strategy has none or a line."""
+    row, column = np.maximum(at[0], 0), at[1]
+    return np.where(own & ~is_level[row, column], rows[row, column], np.nan)
 
 
 def _flattened(position: _Position, qty: Floats, external: Bools) -> _Position:
@@ -251,17 +284,12 @@ def _flattened(position: _Position, qty: Floats, external: Bools) -> _Position:
     side = np.sign(qty).astype(np.int8)
     if some(external):
         side = np.where(external, position.side, side)
-    flat = side == 0
-    if not some((side != position.side) | (flat & (position.owner != NOBODY))):
-        return position
-    return _Position(
-        owner=np.where(flat, np.int16(NOBODY), position.owner),
-        generation=np.where(flat, np.uint64(0), position.generation),
-        side=side,
-        side_opened_at=np.where(flat, 0, position.side_opened_at),
-        last_side=position.last_side,
-        last_opened_at=position.last_opened_at,
-        stop_distance=np.where(flat, np.nan, position.stop_distance),
-        take_distance=np.where(flat, np.nan, position.take_distance),
-        stopping=np.where(flat, np.uint8(0), position.stopping),
-    )
+    left = (side == 0) & ((position.owner != NOBODY) | (position.stopping != 0))
+    if some(left):
+        position, gone = position.copy(), np.flatnonzero(left)
+        position.owner[gone] = NOBODY
+        position.generation[gone] = 0
+        position.side_opened_at[gone] = 0
+        position.stop_distance[gone] = position.take_distance[gone] = np.nan
+        position.stopping[gone] = 0
+    return position if np.array_equal(side, position.side) else replace(position, side=side)

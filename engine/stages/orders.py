@@ -17,7 +17,8 @@ Where the specification is silent:
 - Trims look at our own positions; external ones take room but nobody of ours is sold for them.
 - Closing orders that are not protective are cancelled at the same age as entries. The tick of a kill cancels everything,
   exits included; later ticks cancel opening orders only.
-- Halted, an excess over a cap is trimmed to the cap, whatever smaller target was wished: that would be no protective exit.
+- Halted or beyond the collar, an excess over a cap is trimmed to the cap, whatever smaller target was wished: that would be
+  no protective exit, and wait.
 - Declared `trading: reducing` or `halted` cancels open entries at once; closing orders that are on their way reduce and stay.
 - A pending second leg passes all entry gates and the caps again on the tick it is sent.
 - A fresh quote beyond the collar refuses entries and ordinary closing orders after everything else; exits carry a note.
@@ -30,43 +31,87 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..bars import Bools, Codes, Floats
+from ..bars import Bools, Codes, Floats, Small
 from ..caps import clipped, trimmed
 from ..collar import off_collar
-from ..frame import EPS, Frame, places
+from ..frame import EPS, Frame, fixed, places
 from ..killswitch import judge
 from ..reasons import Reason
-from ..state import NOBODY, Small
-from ..tick import CLOSE_LEG, NO_LEG, OPEN_LEG, Orders, Tick, no_reasons, put, some
+from ..state import NOBODY
+from ..tick import CLOSE_LEG, NO_LEG, OPEN_LEG, Notes, Orders, Tick, no_reasons, put, some
 from ..trading import TradingState
 
 
 def run(frame: Frame, tick: Tick) -> Tick:
     """Fill in `tick.gate` and `tick.orders`."""
     tick.gate = judge(frame, tick)
-    reason = no_reasons(frame)
+    if _at_rest(frame, tick):
+        tick.orders = _nothing(frame, tick)
+        return tick
+    notes = Notes(frame)
     entering, why = _entry_gates(frame, tick)
     target, strategy, second = _wished(frame, tick, entering)
-    target, protective, trim = _capped(frame, tick, target, reason)
+    far = off_collar(frame, tick)
+    target, protective, trim = _capped(frame, tick, target, far, notes)
     turning = tick.load.held & (target * tick.load.current < 0)
-    leg, delta = _legs(tick, target, turning)
-    if some(why):
-        np.copyto(reason, why, where=(leg == OPEN_LEG) & ~entering & (why != 0))
-    leg = _filtered(frame, tick, leg, _Wish(target, protective, entering, second), reason)
-    leg, note = _collared(frame, tick, leg, protective, reason)
-    cancel, leg = _cancels(frame, tick, leg, delta, protective, reason)
+    leg, delta = _legs(frame, tick, target, turning)
+    if why is not None:
+        stopped = (leg == OPEN_LEG) & ~entering & (why != 0)
+        if some(stopped):
+            np.copyto(notes.own(), why, where=stopped)
+    leg = _filtered(frame, tick, leg, _Wish(target, delta, protective, entering, second, turning), notes)
+    leg, note = _collared(frame, leg, far, protective, notes)
+    cancel, leg = _cancels(frame, tick, leg, delta, protective, notes)
     tick.orders = _orders(
-        frame, tick, _Plan(target, leg, delta, cancel, strategy, trim, second, protective, turning, reason, note)
+        frame, tick, _Plan(target, leg, delta, cancel, strategy, trim, second, protective, turning, notes, note)
     )
     return tick
 
 
-def _entry_gates(frame: Frame, tick: Tick) -> tuple[Bools, Codes]:
-    """[S] may an opening order be sent now, and why not where this stage says so."""
+def _at_rest(frame: Frame, tick: Tick) -> bool:
+    """A tick without a new bar that has nothing to send: nothing leaves, waits, works, or is above a cap. Most follow-ups are."""
+    load, target = tick.load, tick.policy
+    return (
+        not tick.market.decision
+        and target.target is load.current
+        and target.protective is frame.nowhere
+        and load.working is frame.silent
+        and tick.ahead.current
+        and not tick.gate.kill
+        and not frame.recent.of(_any, tick.before.pending)
+        and (not load.solvent or trimmed(frame, load.current, load.held) is None)
+    )
+
+
+def _any(column: Floats) -> bool:
+    return some(column)
+
+
+def _nothing(frame: Frame, tick: Tick) -> Orders:
+    load, before = tick.load, tick.before
+    return Orders(
+        target=load.current,
+        leg=frame.silent,
+        delta=frame.nothing,
+        closing=frame.nowhere,
+        cancel=frame.silent,
+        strategy=load.owner,
+        pending=before.pending,
+        pending_strategy=before.pending_strategy,
+        entry_strategy=before.entry_strategy,
+        entry_stop=before.entry_stop,
+        entry_take=before.entry_take,
+        entry_stop_level=before.entry_stop_level,
+        entry_take_level=before.entry_take_level,
+        note=frame.silent,
+        reason=frame.silent,
+    )
+
+
+def _entry_gates(frame: Frame, tick: Tick) -> tuple[Bools, Codes | None]:
+    """[S] may an opening order be sent now, and why not where this stage says so (None: it says nothing)."""
     rules, session, now = frame.program.settings.orders, tick.market.session, tick.now
-    entering = tick.target.may_enter & (tick.market.mark > 0)
-    cooling = now < tick.before.reject_until
-    why, blocked = no_reasons(frame), 0
+    blocked = 0
     if tick.freshness.outside:
         blocked = int(Reason.MARKET_CLOSED)
     elif not tick.account.readable:
@@ -78,19 +123,21 @@ def _entry_gates(frame: Frame, tick: Tick) -> tuple[Bools, Codes]:
     elif now >= session.close_at - rules.close_buffer:
         blocked = int(Reason.CLOSE_BUFFER)
     if blocked:
-        why[:] = blocked
-        return np.zeros(frame.symbols, dtype=np.bool_), why
-    if some(cooling):
-        put(why, cooling, Reason.REJECT_COOLDOWN)
-        entering &= ~cooling
-    return entering, why
+        return frame.nowhere, np.full(frame.symbols, blocked, dtype=np.uint8)
+    entering = tick.target.may_enter & (tick.market.mark > 0)
+    cooling = now < tick.before.reject_until
+    if not some(cooling):
+        return entering, None
+    why = no_reasons(frame)
+    put(why, cooling, Reason.REJECT_COOLDOWN)
+    return entering & ~cooling, why
 
 
 def _wished(frame: Frame, tick: Tick, entering: Bools) -> tuple[Floats, Small, Bools]:
     """(target, strategy of an opening leg, second legs). Without a new bar: the policy's target, plus second legs."""
     target = np.where(tick.load.held, 0.0, tick.policy.target) if _flattens(frame, tick) else tick.policy.target
     if tick.market.decision:
-        return target, tick.select.selected, np.zeros(frame.symbols, dtype=np.bool_)
+        return target, tick.select.selected, frame.nowhere
     before, load = tick.before, tick.load
     second = (before.pending != 0) & (tick.account.qty == 0) & (load.working == NO_LEG) & ~load.external & entering
     return np.where(second, before.pending, target), before.pending_strategy, second
@@ -101,44 +148,48 @@ def _flattens(frame: Frame, tick: Tick) -> bool:
     return bool(tick.gate.kill) and frame.program.settings.risk.on_kill == "flatten"
 
 
-def _capped(frame: Frame, tick: Tick, target: Floats, reason: Codes) -> tuple[Floats, Bools, Bools]:
-    """(target, protective, trims) after the last clip."""
+def _capped(frame: Frame, tick: Tick, target: Floats, far: Bools | None, notes: Notes) -> tuple[Floats, Bools, Bools]:
+    """(target, protective, trims) after the last clip; `far` [S] is beyond the collar."""
     load, guard = tick.load, frame.program.settings.churn_guard
     after = clipped(frame, target, load.current, load.resting)
     if after is not target:
-        put(reason, after != target, Reason.CAPPED)
+        notes.put(after != target, Reason.CAPPED)
         if "min_target" in frame.churn:
             crumb = (after != target) & ~load.held & (np.abs(after) < guard.min_target - EPS)
             after = np.where(crumb, 0.0, after)
     protective = tick.policy.protective | load.held if _flattens(frame, tick) else tick.policy.protective
     most = trimmed(frame, load.current, load.held)
     if most is None or not load.solvent:
-        return after, protective, np.zeros(frame.symbols, dtype=np.bool_)
+        return after, protective, frame.nowhere
     trim = load.held & (np.abs(load.current) > most + EPS)
     trim &= load.gap_at == 0  # a price that nobody believes trims nothing
+    above = (np.abs(after) > most + EPS) & (after * load.current > 0)
     if tick.gate.trading == TradingState.HALTED:  # a wish for less than the cap is no protective exit, the excess is
-        trim &= ~protective
-    else:
-        trim &= (np.abs(after) > most + EPS) & (after * load.current > 0)
+        above = frame.everywhere
+    elif far is not None:
+        above |= far
+    trim &= above & ~protective
     if some(trim):
         after = np.where(trim, np.sign(load.current) * most, after)
         protective = protective | trim
-        put(reason, trim, Reason.TRIM)
+        notes.put(trim, Reason.TRIM)
     return after, protective, trim
 
 
-def _legs(tick: Tick, target: Floats, turning: Bools) -> tuple[Codes, Floats]:
+def _legs(frame: Frame, tick: Tick, target: Floats, turning: Bools) -> tuple[Codes, Floats]:
     """(leg, signed fraction) that leads from the current fraction to the target, stopping at zero where it is turning to
     the other side."""
     current, held = tick.load.current, _closable(tick)
-    external = tick.load.external & ~held
     goal = np.where(turning, 0.0, target) if some(turning) else target
     delta = goal - current
-    if some(external):
-        delta[external] = 0.0
+    if some(tick.load.external):
+        delta[tick.load.external & ~held] = 0.0
+    wanted = delta != 0
+    wanted |= held & (goal == 0)  # a position without any price has fraction 0 and can still be closed
+    if not some(wanted):
+        return frame.silent, delta
     leg: Codes = np.uint8(CLOSE_LEG) - (np.abs(goal) > np.abs(current))  # OPEN_LEG where it grows
-    # a position without any price has fraction 0 and can still be closed
-    leg *= (delta != 0) | (held & (goal == 0))
+    leg *= wanted
     return leg, delta
 
 
@@ -151,50 +202,56 @@ def _closable(tick: Tick) -> Bools:
 @dataclass(frozen=True, slots=True, eq=False)
 class _Wish:
     target: Floats
+    delta: Floats
     protective: Bools
     entering: Bools
     second: Bools
+    turning: Bools
 
 
-def _filtered(frame: Frame, tick: Tick, leg: Codes, wish: _Wish, reason: Codes) -> Codes:
+def _filtered(frame: Frame, tick: Tick, leg: Codes, wish: _Wish, notes: Notes) -> Codes:
     """Legs that may be sent as far as clock, gate, size and side go; the open-order filter comes next."""
+    if leg is frame.silent:
+        return leg
     load = tick.load
     if tick.freshness.outside or not tick.account.readable:
-        put(reason, leg != NO_LEG, Reason.MARKET_CLOSED if tick.account.readable else Reason.UNREADABLE)
-        return np.zeros_like(leg)
-    if not some(leg):
-        return leg
+        notes.put(leg != NO_LEG, Reason.MARKET_CLOSED if tick.account.readable else Reason.UNREADABLE)
+        return frame.silent
     step = np.abs(wish.target - load.current)
-    tiny = (step < frame.program.settings.orders.min_delta - EPS) & (leg != NO_LEG)
+    tiny = step < frame.program.settings.orders.min_delta - EPS
+    tiny &= leg != NO_LEG
     usual = ~tiny if tick.market.decision else wish.second & ~tiny
-    usual &= load.solvent
+    if not load.solvent:
+        usual &= False
     sent = (leg == OPEN_LEG) & wish.entering & usual
     willing = wish.protective if tick.gate.trading == TradingState.HALTED else wish.protective | usual
     sent |= (leg == CLOSE_LEG) & _closable(tick) & willing
-    put(reason, tiny & ~wish.protective & (reason == 0), Reason.MIN_DELTA)
+    if some(tiny):
+        notes.put(tiny & ~wish.protective & (notes.column == 0), Reason.MIN_DELTA)
     left: Codes = leg * sent
     return left
 
 
-def _collared(frame: Frame, tick: Tick, leg: Codes, protective: Bools, reason: Codes) -> tuple[Codes, Codes]:
-    """(legs that are left, notes) where fresh quotes contradict the marks: protective exits are sent, with a note."""
-    note, far = no_reasons(frame), off_collar(frame, tick)
+def _collared(frame: Frame, leg: Codes, far: Bools | None, protective: Bools, notes: Notes) -> tuple[Codes, Codes]:
+    """(legs that are left, their notes) where fresh quotes contradict the marks: protective exits are sent, with a note."""
     if far is None or not some(far & (leg != NO_LEG)):
-        return leg, note
+        return leg, frame.silent
+    note = no_reasons(frame)
     put(note, far & protective & (leg == CLOSE_LEG), Reason.OFF_COLLAR)
     refused = far & (leg != NO_LEG) & (note == 0)
-    put(reason, refused, Reason.DENIED_COLLAR)
+    notes.put(refused, Reason.DENIED_COLLAR)
     left: Codes = leg * ~refused
     return left, note
 
 
 def _cancels(
-    frame: Frame, tick: Tick, leg: Codes, delta: Floats, protective: Bools, reason: Codes
+    frame: Frame, tick: Tick, leg: Codes, delta: Floats, protective: Bools, notes: Notes
 ) -> tuple[Codes, Codes]:
     """(reason to cancel the working order, legs left). One live order per symbol: a leg waits for what is working."""
-    load, cancel = tick.load, no_reasons(frame)
-    if not tick.account.working:
-        return cancel, leg
+    load = tick.load
+    if load.working is frame.silent:
+        return frame.silent, leg
+    cancel = no_reasons(frame)
     working = load.working != NO_LEG
     old = working & (tick.now - load.working_since >= frame.program.settings.orders.cancel_after * frame.interval)
     put(cancel, old, Reason.CANCEL_AGE)
@@ -210,7 +267,7 @@ def _cancels(
         put(cancel, working, Reason.CANCEL_CLOSED)
     if not tick.account.readable:
         cancel[:] = 0
-    put(reason, working & (leg != NO_LEG), Reason.WORKING)
+    notes.put(working & (leg != NO_LEG), Reason.WORKING)
     return cancel, leg * ~working
 
 
@@ -225,30 +282,32 @@ class _Plan:
     second: Bools
     protective: Bools
     turning: Bools
-    reason: Codes
+    notes: Notes
     note: Codes
 
 
 def _orders(frame: Frame, tick: Tick, plan: _Plan) -> Orders:
     load, before = tick.load, tick.before
-    opens, closes = plan.leg == OPEN_LEG, plan.leg == CLOSE_LEG
-    crossing = closes & plan.turning
-    closing = closes & (crossing | (plan.target == 0))
-    _explain(tick, plan, crossing, closing)
+    opens, closes, closing, sends = frame.nowhere, frame.nowhere, frame.nowhere, some(plan.leg)
+    if sends:
+        opens, closes = plan.leg == OPEN_LEG, plan.leg == CLOSE_LEG
+        crossing = closes & plan.turning
+        closing = closes & (plan.turning | (plan.target == 0))
+        _explain(tick, plan, (opens, closes), crossing, closing)
     pending, pending_strategy = _pending(frame, tick, plan, opens)
     entry = _Entry(
         before.entry_strategy, before.entry_stop, before.entry_take, before.entry_stop_level, before.entry_take_level
     )
-    first = opens & ~load.held
+    first = opens & ~load.held if sends else opens
     if some(first):
         entry = _entered(frame, tick, plan.strategy, first, entry)
     return Orders(
         target=plan.target,
-        leg=plan.leg,
-        delta=np.where(plan.leg != NO_LEG, plan.delta, 0.0),
+        leg=plan.leg if sends else frame.silent,
+        delta=np.where(plan.leg != NO_LEG, plan.delta, 0.0) if sends else frame.nothing,
         closing=closing,
         cancel=plan.cancel,
-        strategy=np.where(opens, plan.strategy, load.owner),
+        strategy=np.where(opens, plan.strategy, load.owner) if sends else load.owner,
         pending=pending,
         pending_strategy=pending_strategy,
         entry_strategy=entry.strategy,
@@ -256,9 +315,17 @@ def _orders(frame: Frame, tick: Tick, plan: _Plan) -> Orders:
         entry_take=entry.take,
         entry_stop_level=entry.stop_level,
         entry_take_level=entry.take_level,
-        note=plan.note * (plan.leg != NO_LEG),
-        reason=plan.reason,
+        note=plan.note if plan.note is frame.silent else plan.note * (plan.leg != NO_LEG),
+        reason=plan.notes.column,
     )
+
+
+def _nobody(frame: Frame) -> Small:
+    return fixed(np.full(frame.symbols, NOBODY, dtype=np.int16))
+
+
+def _known(column: Floats) -> bool:
+    return bool(np.count_nonzero(np.isnan(column)) < len(column))
 
 
 def _pending(frame: Frame, tick: Tick, plan: _Plan, opens: Bools) -> tuple[Floats, Small]:
@@ -266,7 +333,7 @@ def _pending(frame: Frame, tick: Tick, plan: _Plan, opens: Bools) -> tuple[Float
     order; a new decision replaces it."""
     if tick.market.decision:
         if tick.gate.trading == TradingState.HALTED or not some(plan.turning):
-            return np.zeros(frame.symbols), np.full(frame.symbols, NOBODY, dtype=np.int16)
+            return frame.nothing, frame.recent.of(_nobody, frame)
         pending = np.where(plan.turning, plan.target, 0.0)
         return pending, np.where(plan.turning, tick.select.selected, np.int16(NOBODY))
     spent = opens | plan.protective
@@ -290,36 +357,39 @@ def _entered(frame: Frame, tick: Tick, strategy: Small, first: Bools, former: _E
     at, known = places(frame, strategy), first & (strategy >= 0)
 
     def split(rows: Floats, is_level: Bools, distance: Floats, level: Floats) -> tuple[Floats, Floats]:
-        value, line = rows.take(at, mode="clip"), is_level.take(at, mode="clip")
-        distance, level = np.where(first, np.nan, distance), np.where(first, np.nan, level)
-        return np.where(known & ~line, value, distance), np.where(known & line, value, level)
+        value = np.where(known, rows.take(at, mode="clip"), np.nan)
+        if not frame.lines:
+            level = np.where(first, np.nan, level) if frame.recent.of(_known, level) else level
+            return np.where(first, value, distance), level
+        line = is_level.take(at, mode="clip")
+        distance = np.where(first, np.where(line, np.nan, value), distance)
+        return distance, np.where(first, np.where(line, value, np.nan), level)
 
     stop, stop_level = split(tick.market.stop, frame.stop_is_level, former.stop, former.stop_level)
     take, take_level = split(tick.market.take, frame.take_is_level, former.take, former.take_level)
     return _Entry(np.where(first, strategy, former.strategy), stop, take, stop_level, take_level)
 
 
-def _explain(tick: Tick, plan: _Plan, crossing: Bools, closing: Bools) -> None:
+def _explain(tick: Tick, plan: _Plan, legs: tuple[Bools, Bools], crossing: Bools, closing: Bools) -> None:
     """The reason of what is sent, in place."""
-    load, reason = tick.load, plan.reason
-    opens, closes = plan.leg == OPEN_LEG, plan.leg == CLOSE_LEG
+    load, notes, (opens, closes) = tick.load, plan.notes, legs
     if some(opens):
-        put(reason, opens, Reason.ENTRY)
-        put(reason, opens & load.held, Reason.ADD)
-        put(reason, opens & plan.second, Reason.SECOND_LEG)
+        notes.put(opens, Reason.ENTRY)
+        notes.put(opens & load.held, Reason.ADD)
+        notes.put(opens & plan.second, Reason.SECOND_LEG)
     if not some(closes):
         return
-    put(reason, closes, Reason.REDUCE)
-    put(reason, closing, Reason.CLOSE)
-    put(reason, crossing, Reason.REVERSE)
-    put(reason, closes & plan.trim, Reason.TRIM)
+    notes.put(closes, Reason.REDUCE)
+    notes.put(closing, Reason.CLOSE)
+    notes.put(crossing, Reason.REVERSE)
+    notes.put(closes & plan.trim, Reason.TRIM)
     exits = closes & plan.protective & ~plan.trim
     if not some(exits):
         return
-    put(reason, exits & ~tick.policy.protective, Reason.FLATTEN)  # nothing else asks for these exits
-    put(reason, exits & (tick.policy.reason == Reason.UNWIND), Reason.UNWIND)
+    notes.put(exits & ~tick.policy.protective, Reason.FLATTEN)  # nothing else asks for these exits
+    notes.put(exits & (tick.policy.reason == Reason.UNWIND), Reason.UNWIND)
     for code in (Reason.OWNER_EXIT, Reason.UNOWNED_EXIT):
-        put(reason, exits & (tick.target.reason == code), code)
+        notes.put(exits & (tick.target.reason == code), code)
     stops = exits & (tick.target.stopping != 0)
-    np.copyto(reason, tick.target.stopping, where=stops)
-    put(reason, exits & load.external, Reason.UNWIND_EXTERNAL)
+    np.copyto(notes.own(), tick.target.stopping, where=stops)
+    notes.put(exits & load.external, Reason.UNWIND_EXTERNAL)

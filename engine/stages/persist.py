@@ -6,7 +6,7 @@ state in one durable commit before anything is sent.
 
 from __future__ import annotations
 
-from dataclasses import fields
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 
 from ..bars import Codes
 from ..frame import Frame
+from ..killswitch import REMEMBERED, remembered
 from ..state import FIELDS, DecideState
-from ..tick import Gate, Persist, Tick, no_reasons, some
+from ..tick import Gate, Persist, Tick, some
 
 #: later ones win
-_ORDER = (
+_STAGES = attrgetter(
     "load",
     "regime",
     "chain",
@@ -36,28 +37,20 @@ _ORDER = (
 
 def run(frame: Frame, tick: Tick) -> Tick:
     """Fill in `tick.persist` and `tick.after`."""
-    tick.persist, tick.after = Persist(_decisive(frame, tick)), _next(tick)
+    tick.persist, tick.after = Persist(_decisive(frame, tick)), _next(frame, tick)
     return tick
 
 
 def _decisive(frame: Frame, tick: Tick) -> Codes:
-    decisive = no_reasons(frame)
-    for name in _ORDER:
-        reason = getattr(tick, name).reason
-        if some(reason):
-            np.putmask(decisive, reason, reason)
+    decisive = frame.silent
+    for record in _STAGES(tick):
+        reason = record.reason
+        if reason is not frame.silent and some(reason):
+            decisive = reason if decisive is frame.silent else np.where(reason != 0, reason, decisive)
     return decisive
 
 
-#: single numbers that the gate hands on: (name, dtype)
-_REMEMBERED = tuple(
-    (field.name, field.dtype.lstrip("<"))
-    for field in FIELDS
-    if field.shape == "" and field.name in {item.name for item in fields(Gate)}
-)
-
-
-def _next(tick: Tick) -> DecideState:
+def _next(frame: Frame, tick: Tick) -> DecideState:
     load, gate, orders, before = tick.load, tick.gate, tick.orders, tick.before
     readable = tick.account.readable
     return DecideState(
@@ -103,12 +96,25 @@ def _next(tick: Tick) -> DecideState:
         shadow_compared=_more(before.shadow_compared, tick.regime.compared),
         shadow_differing=_more(before.shadow_differing, tick.regime.differing),
         shadow_fallbacks=_more(before.shadow_fallbacks, tick.regime.fallbacks),
-        **{name: _kept(getattr(before, name), getattr(gate, name), dtype) for name, dtype in _REMEMBERED},
+        close_equity=_kept(before.close_equity, gate.close_equity, "f8"),
+        **_gated(frame, before, gate),
     )
 
 
 def _one(value: float, dtype: str) -> NDArray[Any]:
     return np.array(value, dtype=dtype)
+
+
+_DTYPES = tuple(next(field.dtype.lstrip("<") for field in FIELDS if field.name == name) for name in REMEMBERED)
+_NUMBERS = attrgetter(*REMEMBERED)
+
+
+def _gated(frame: Frame, before: DecideState, gate: Gate) -> dict[str, NDArray[Any]]:
+    """The single numbers of the gate; the former arrays where they say the same."""
+    former, now, arrays = remembered(frame, before), _NUMBERS(gate), _NUMBERS(before)
+    if now != former:
+        arrays = tuple(_kept(*of) for of in zip(arrays, now, _DTYPES, strict=True))
+    return dict(zip(REMEMBERED, arrays, strict=True))
 
 
 def _kept(former: NDArray[Any], value: float, dtype: str) -> NDArray[Any]:

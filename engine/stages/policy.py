@@ -16,76 +16,95 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..bars import Bools
+from ..bars import Bools, Codes, Hashes, Small
 from ..frame import Frame, places
 from ..reasons import Reason
-from ..state import MIX, Hashes, unowned
-from ..tick import NO_LEG, Policy, PolicyLabel, Tick, no_reasons, put, some
+from ..state import MIX, unowned
+from ..tick import NO_LEG, Notes, Policy, PolicyLabel, Tick, no_reasons, put, some
 
 
 def run(frame: Frame, tick: Tick) -> Tick:
     """Fill in `tick.policy`."""
-    load, target, reason = tick.load, tick.churn.target, no_reasons(frame)
-    disabled = ~tick.allowlist.enabled
-    flat = (np.abs(load.current) < frame.program.settings.position_policy.flat) & (load.working == NO_LEG)
-    old = load.held & ((_generation(frame, tick) != load.generation) | unowned(load.owner))
-    label = np.zeros(frame.symbols, dtype=np.uint8)
-    gone, outside = some(disabled), some(load.external)
-    put(label, load.held & _foreign(frame, tick), PolicyLabel.OWNER_MISMATCH)
-    put(label, old, PolicyLabel.PRE_CUTOVER)
-    unwinds = outside and frame.program.settings.position_policy.external == "unwind_only"
-    if outside:
-        put(label, load.external, PolicyLabel.UNWOUND if unwinds else PolicyLabel.EXTERNAL)
-    put(label, flat, PolicyLabel.NORMAL)
-    if gone:
-        put(label, disabled, PolicyLabel.DISABLED)
+    load, target, protective = tick.load, tick.churn.target, tick.target.protective
+    owners = frame.recent.of(_owners, frame, load.held, load.owner, load.generation, tick.select.selected)
+    disabled = frame.recent.of(_disabled, tick.allowlist.enabled)
+    outside = some(load.external)
+    if owners is None and disabled is None and not outside:
+        tick.policy = Policy(target, frame.silent, protective, frame.silent)
+        return tick
+    notes, label = Notes(frame), _labelled(frame, tick, owners, disabled)
     legacy = (label == PolicyLabel.PRE_CUTOVER) | (label == PolicyLabel.OWNER_MISMATCH)
-    protective = tick.target.protective
     if tick.market.decision and some(legacy):
         same = np.sign(target) == np.sign(load.current)
         kept = np.where(same & (np.abs(target) > np.abs(load.current)), load.current, target)
         target = np.where(legacy & ~protective, np.where(same, kept, 0.0), target)
-        put(reason, label == PolicyLabel.PRE_CUTOVER, Reason.PRE_CUTOVER)
-        put(reason, label == PolicyLabel.OWNER_MISMATCH, Reason.OWNER_MISMATCH)
-    if gone:
+        notes.put(label == PolicyLabel.PRE_CUTOVER, Reason.PRE_CUTOVER)
+        notes.put(label == PolicyLabel.OWNER_MISMATCH, Reason.OWNER_MISMATCH)
+    if disabled is not None:
         target = np.where(disabled, 0.0, target)
         protective = protective | (disabled & load.held)
-        put(reason, disabled, Reason.UNWIND)
+        notes.put(disabled, Reason.UNWIND)
     if outside:
         target = np.where(load.external, load.current, target)
         protective = protective & ~load.external
-        put(reason, load.external, Reason.EXTERNAL)
-        if unwinds:
-            certain = _surely_external(frame, tick)
+        notes.put(load.external, Reason.EXTERNAL)
+        if _unwinds(frame):
+            certain = _surely_external(tick)
             target = np.where(certain, 0.0, target)
             protective = protective | certain
-            put(reason, certain, Reason.UNWIND_EXTERNAL)
-    tick.policy = Policy(target, label, protective, reason)
+            notes.put(certain, Reason.UNWIND_EXTERNAL)
+    tick.policy = Policy(target, label, protective, notes.column)
     return tick
 
 
-def _surely_external(frame: Frame, tick: Tick) -> Bools:
+def _unwinds(frame: Frame) -> bool:
+    return frame.program.settings.position_policy.external == "unwind_only"
+
+
+def _labelled(frame: Frame, tick: Tick, owners: Codes | None, disabled: Bools | None) -> Codes:
+    """[S] `PolicyLabel`; `owners` are the labels of who opened what."""
+    load = tick.load
+    label = no_reasons(frame) if owners is None else owners.copy()
+    if some(load.external):
+        put(label, load.external, PolicyLabel.UNWOUND if _unwinds(frame) else PolicyLabel.EXTERNAL)
+    flat = (np.abs(load.current) < frame.program.settings.position_policy.flat) & (load.working == NO_LEG)
+    put(label, flat, PolicyLabel.NORMAL)
+    if disabled is not None:
+        put(label, disabled, PolicyLabel.DISABLED)
+    return label
+
+
+def _disabled(enabled: Bools) -> Bools | None:
+    return ~enabled if np.count_nonzero(enabled) < len(enabled) else None
+
+
+def _owners(frame: Frame, held: Bools, owner: Small, generation: Hashes, selected: Small) -> Codes | None:
+    """Labels of positions of another strategy than the selected one, and of another generation; None where there is none.
+    weighted looks at symbol and generation only."""
+    foreign = frame.nowhere
+    if frame.program.settings.select.method != "weighted":
+        foreign = held & (owner != selected)
+    old = held & ((_generation(frame, owner) != generation) | unowned(owner))
+    if not some(foreign) and not some(old):
+        return None
+    label = no_reasons(frame)
+    put(label, foreign, PolicyLabel.OWNER_MISMATCH)
+    put(label, old, PolicyLabel.PRE_CUTOVER)
+    return label
+
+
+def _surely_external(tick: Tick) -> Bools:
     """[S] external positions that are as they were at the tick before, without a fill of ours since: an answer about
     positions may be ahead of the one about fills, or behind it, and what is ours must not be unwound for that."""
     qty = tick.account.qty
     certain: Bools = tick.load.external & (qty != 0) & (qty == tick.before.qty)
-    for fill in tick.account.fills:
-        certain[frame.index[fill.symbol]] = False
+    certain &= tick.load.reason != Reason.FILLED
     return certain
 
 
-def _generation(frame: Frame, tick: Tick) -> Hashes:
+def _generation(frame: Frame, owner: Small) -> Hashes:
     """Generation today of each position's owner; 0 where the owner is gone or nobody."""
-    owner = tick.load.owner
     own = frame.generation.take(places(frame, owner), mode="clip")
     today = np.where(owner >= 0, own, np.uint64(0))
     mixed = owner == MIX
     return np.where(mixed, frame.mix_generation, today) if some(mixed) else today
-
-
-def _foreign(frame: Frame, tick: Tick) -> Bools:
-    """Held by another strategy than the selected one; weighted looks at symbol and generation only."""
-    if frame.program.settings.select.method == "weighted":
-        return np.zeros(frame.symbols, dtype=np.bool_)
-    foreign: Bools = tick.load.owner != tick.select.selected
-    return foreign

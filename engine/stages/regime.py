@@ -17,28 +17,18 @@ from ..tick import Regime, Tick, no_reasons, put, some
 
 def run(frame: Frame, tick: Tick) -> Tick:
     """Fill in `tick.regime`."""
-    before = tick.before.regime_missing
-    known = np.isfinite(np.add.reduce(tick.market.p, axis=0))
-    reason, neutral, missing = frame.silent, frame.nowhere, before
-    if np.count_nonzero(known) == frame.symbols:
-        if tick.market.decision and some(before):
-            missing = np.zeros(frame.symbols, dtype=np.int32)
-    else:
+    before, market = tick.before.regime_missing, tick.market
+    known, reason, neutral, missing = frame.everywhere, frame.silent, frame.nowhere, before
+    if not tick.ahead.regime:
+        known = np.isfinite(np.add.reduce(market.p, axis=0))
         reason = no_reasons(frame)
-        missing = np.where(known, 0, before + 1).astype(np.int32) if tick.market.decision else before
+        missing = np.where(known, 0, before + 1).astype(np.int32) if market.decision else before
         neutral = ~known & (missing >= frame.program.settings.regime.neutral_after)
         put(reason, ~known, Reason.REGIME_MISSING)
         put(reason, neutral, Reason.REGIME_NEUTRAL)
-    codes = beside(tick.market.p, tick.market.shadow)
-    counts = counted(codes) if tick.market.decision else Counts()
-    tick.regime = Regime(
-        known=known,
-        missing=missing,
-        neutral=neutral,
-        shadow=codes,
-        compared=counts.compared,
-        differing=counts.differing,
-        fallbacks=counts.fallbacks,
-        reason=reason,
-    )
+    elif market.decision and some(before):
+        missing = np.zeros(frame.symbols, dtype=np.int32)
+    codes = frame.silent[:0] if market.shadow is None else beside(market.p, market.shadow)
+    counts = counted(codes) if market.decision else Counts()
+    tick.regime = Regime(known, missing, neutral, codes, counts.compared, counts.differing, counts.fallbacks, reason)
     return tick

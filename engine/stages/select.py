@@ -28,12 +28,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..bars import Bools, Codes, Floats, Ints
+from ..bars import Bools, Codes, Floats, Ints, Small
 from ..fit import scores
 from ..frame import EPS, Frame, places
 from ..masks import either
 from ..reasons import Reason
-from ..state import MIX, NOBODY, Small
+from ..state import MIX, NOBODY
 from ..tick import NO_LEG, Select, Tick, any_strategy, first_row, no_reasons, put, some
 
 _NOTHING = np.empty((0, 0))
@@ -45,7 +45,7 @@ def run(frame: Frame, tick: Tick) -> Tick:
     if not tick.market.decision:
         tick.select = _kept(frame, tick)
         return tick
-    ahead = tick.market.score if tick.signals.signal is tick.market.signal else None
+    ahead = tick.ahead.score if tick.signals.signal is tick.market.signal else None
     score = scores(frame, tick.market, tick.signals.signal) if ahead is None else ahead
     weighted = frame.program.settings.select.method == "weighted"
     tick.select = _weighted(frame, tick, score) if weighted else _single_best(frame, tick, score)
@@ -54,14 +54,13 @@ def run(frame: Frame, tick: Tick) -> Tick:
 
 def _kept(frame: Frame, tick: Tick) -> Select:
     """A follow-up tick selects nothing anew."""
-    width = frame.symbols
     return Select(
         score=_NOTHING,
         weights=_NOTHING,
         selected=tick.before.selected,
         switched_at=tick.before.switched_at,
-        rank=np.zeros(width),
-        raw=np.full(width, np.nan),
+        rank=frame.nothing,
+        raw=frame.unknown,
         exit_only=frame.nowhere,
         reason=frame.silent,
     )
@@ -78,12 +77,15 @@ class _Choice:
 
 def _single_best(frame: Frame, tick: Tick, score: Floats) -> Select:
     choice = _choose(frame, tick, score)
-    load, signals, at = tick.load, tick.signals, places(frame, choice.selected)
-    chosen = choice.selected >= 0
-    raw = np.where(chosen, signals.target.take(at, mode="clip"), 0.0)
-    foreign = load.held & (load.owner != choice.selected)
+    load, signals = tick.load, tick.signals
+    at, chosen = frame.recent.of(_at, frame, choice.selected)
+    raw, rank = signals.target.take(at, mode="clip"), np.abs(score.take(at, mode="clip"))
+    np.fmax(rank, 0.0, out=rank)  # unknown scores come last
+    if chosen is not None:
+        raw, rank = np.where(chosen, raw, 0.0), np.where(chosen, rank, 0.0)
+    foreign = frame.recent.of(_foreign, load.held, load.owner, choice.selected)
     exit_only = choice.nobody
-    if some(foreign):
+    if foreign is not None:
         raw = np.where(foreign, _smaller(raw, signals.owner_known, signals.owner_target, load.side), raw)
         exit_only = exit_only | foreign
     if some(choice.nobody):
@@ -93,28 +95,50 @@ def _single_best(frame: Frame, tick: Tick, score: Floats) -> Select:
         weights=_NOTHING,
         selected=choice.selected,
         switched_at=choice.switched_at,
-        rank=np.where(chosen, np.fmax(np.abs(score.take(at, mode="clip")), 0.0), 0.0),
+        rank=rank,
         raw=raw,
         exit_only=exit_only,
         reason=choice.reason,
     )
 
 
+def _at(frame: Frame, selected: Small) -> tuple[Ints, Bools | None]:
+    """(places of the selected strategies, where there is one; None for everywhere)."""
+    chosen = selected >= 0
+    return places(frame, selected), None if np.count_nonzero(chosen) == frame.symbols else chosen
+
+
+def _foreign(held: Bools, owner: Small, selected: Small) -> Bools | None:
+    """[S] positions of others than the selected one; None for none."""
+    foreign = held & (owner != selected)
+    return foreign if some(foreign) else None
+
+
+def _staying(frame: Frame, current: Small, eligible: Bools) -> tuple[Bools, Bools | None]:
+    """(where the current strategy is eligible, where it is not; None for nowhere)."""
+    stays = (current >= 0) & eligible.take(places(frame, current), mode="clip")
+    return stays, None if np.count_nonzero(stays) == frame.symbols else ~stays
+
+
 def _choose(frame: Frame, tick: Tick, score: Floats) -> _Choice:
     """The choice; what nobody asks for stays the same array, so that the next stages see that nothing changed."""
     before, eligible = tick.before, tick.signals.eligible
-    current, at = before.selected, places(frame, before.selected)
-    stays = (current >= 0) & eligible.take(at, mode="clip")
+    current = before.selected
+    stays, loose = frame.recent.of(_staying, frame, current, eligible)
+    if loose is None and frame.strategies == 1:  # there is nobody to take over
+        return _Choice(current, before.switched_at, frame.nowhere, frame.nowhere, frame.silent)
     known = eligible & np.isfinite(score)
     best, best_score, found = _best(known & (tick.signals.signal != 0), score)
     rival = stays & found & (best != current)
     better = switch = forced = nobody = leaderless = frame.nowhere
     if some(rival):
-        better = rival & (best_score - score.take(at, mode="clip") >= frame.program.settings.select.switch_edge - EPS)
+        better = rival & (
+            best_score - score.take(places(frame, current), mode="clip")
+            >= frame.program.settings.select.switch_edge - EPS
+        )
         switch = _ripe(frame, tick, better)
     selected = np.where(switch, best, current) if some(switch) else current
-    loose = ~stays
-    if some(loose):
+    if loose is not None:
         selected, forced = _filled(tick, loose, (best, found), (known, score), selected)
         nobody = loose & ~forced
         leaderless = nobody & tick.load.held

@@ -221,6 +221,8 @@ def test_no_order_outside_regular_hours_and_no_entry_between_decisions(walk: Wal
             turning = {o.symbol for o in seen.netted.orders if o.leg == "close"} | {
                 one.order.symbol for one in seen.working
             }
+            if not seen.account.readable:  # decided, but not sent: what is held was not known
+                turning |= {s for s, i in seen.frame.index.items() if seen.tick.orders.pending[i]}
             continue
         for order in seen.netted.orders:
             if order.leg == "open":

@@ -1,0 +1,122 @@
+"""What follows from the market alone: worked out for one row, or ahead of the loop for a block of rows at once.
+
+In: a `Market` or a `Block`. Out: `Ahead` of the row, or of all rows with a leading axis of time. Stages read it instead of
+looking at the market again: what is known of every symbol needs no column, and what a backtest knows of a block it need
+not ask at each tick. The same functions make both, so a block says of a row what the row says of itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .bars import Bools, Codes, Floats, Sides, Small
+from .blocks import Block
+from .fit import scores
+from .frame import Frame
+from .market import Ahead, Market
+from .masks import kept
+
+#: truth of a predicate
+_UNKNOWN, _HOLDS = 1, 2
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AheadRows:
+    """`Ahead` of T rows: the same fields with a leading axis of time."""
+
+    score: Floats
+    asked: Bools
+    target: Floats
+    ready: Bools
+    sound: Bools
+    regime: Bools
+    current: Bools
+    guarded: Bools
+    certain: Bools
+    first: Small
+
+    def row(self, index: int) -> Ahead:
+        """One of them, as views."""
+        return Ahead(
+            self.score[index],
+            self.asked[index],
+            self.target[index],
+            self.ready[index],
+            bool(self.sound[index]),
+            bool(self.regime[index]),
+            bool(self.current[index]),
+            bool(self.guarded[index]),
+            bool(self.certain[index]),
+            self.first[index],
+        )
+
+
+def ahead_of_rows(frame: Frame, block: Block) -> AheadRows:
+    """What follows from each row of a block."""
+    score = scores(frame, block, block.signal)
+    signals = _signals(frame.has_stop, block.signal, block.signal_known, block.size, block.stop)
+    found = AheadRows(score, *signals, *_flags(block), *_chains(block.when, block.stay))
+    for name in ("score", "asked", "target", "ready", "first"):
+        getattr(found, name).setflags(write=False)
+    return found
+
+
+def ahead_of(frame: Frame, market: Market) -> Ahead:
+    """What follows from one row. Scores are left to who needs them: most ticks bring no new bar."""
+    asked, target, ready, sound = frame.recent.of(
+        _signals, frame.has_stop, market.signal, market.signal_known, market.size, market.stop
+    )
+    regime, current, guarded = _flags(market)
+    certain, first = frame.recent.of(_chains, market.when, market.stay)
+    return Ahead(
+        None,
+        asked,
+        target,
+        ready,
+        bool(sound),
+        bool(regime),
+        bool(current),
+        bool(guarded),
+        bool(certain),
+        first,
+    )
+
+
+def _signals(
+    has_stop: Bools, signal: Sides, signal_known: Bools, size: Floats, stop: Floats
+) -> tuple[Bools, Floats, Bools, Any]:
+    """(known signals, signal x size, signals that an entry could be made on, whether all of them are), [..., N, S].
+
+    A size that is unknown makes a signal unknown, except for signal 0; an entry with a stop needs to know it."""
+    zero = signal == 0
+    known = np.isfinite(size)
+    known |= zero
+    known &= signal_known
+    target = np.minimum(size, 1.0)
+    np.maximum(target, 0.0, out=target)
+    target *= signal
+    ready = np.isfinite(stop)
+    ready |= zero
+    ready |= ~has_stop
+    ready &= known
+    return known, kept(~zero, target), ready, np.logical_and.reduce(ready, axis=(-2, -1))
+
+
+def _flags(of: Market | Block) -> tuple[Any, Any, Any]:
+    """(every probability is known; every symbol has its newest bars and a price; a guard blocks or may block), [...]."""
+    regime = np.isfinite(np.add.reduce(of.p, axis=(-2, -1)))
+    late = np.logical_or.reduce(of.behind_15m, axis=-1) | np.logical_or.reduce(of.behind_60m, axis=-1)
+    current = ~late & np.isfinite(np.add.reduce(of.mark, axis=-1))
+    return regime, current, np.logical_or.reduce(of.guards, axis=(-2, -1))
+
+
+def _chains(when: Codes, stay: Codes) -> tuple[Any, Small]:
+    """(no predicate is unknown [...]; the first chain that holds [..., S]); the last one always does."""
+    early = when[..., :-1, :]
+    unknown = (early == _UNKNOWN) | (stay[..., :-1, :] == _UNKNOWN)
+    held = np.ones(when.shape, dtype=np.bool_)
+    held[..., :-1, :] = early == _HOLDS
+    return ~np.logical_or.reduce(unknown, axis=(-2, -1)), held.argmax(axis=-2).astype(np.int16)
