@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
 
 from .bars import BarRow, Bools, Codes, Floats, Ints, Sides
 from .calendar import SessionCalendar
-from .market import Counts, Market
+from .market import Ahead, Counts, Market
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,26 +111,27 @@ class Block:
     def __len__(self) -> int:
         return len(self.known_at)
 
-    def market(self, index: int, calendar: SessionCalendar, now: int | None = None) -> Market:
+    def market(
+        self, index: int, calendar: SessionCalendar, now: int | None = None, ahead: Ahead | None = None
+    ) -> Market:
         """The market of one row as of a decision tick at `now` (its known-at, unless said otherwise: a tick may come some
         seconds later, as long as no further bar is known): views, no copies."""
         now = int(self.known_at[index]) if now is None else now
-        columns: dict[str, Any] = {
-            name: None if getattr(self, name) is None else getattr(self, name)[index]
-            for name in _COLUMNS
-            if name not in {"bar_start", "bar_end"}
-        }
-        return Market(
-            session=calendar.times(now),
-            decision=True,
-            regular_hours=calendar.regular_hours(now),
-            bar_start=int(self.bar_start[index]),
-            bar_end=int(self.bar_end[index]),
-            **columns,
-        )
+        bars = int(self.bar_start[index]), int(self.bar_end[index])
+        columns: list[Any] = [rows[index] for rows in _COLUMNS(self)]
+        shadow = None if self.shadow is None else self.shadow[index]
+        clock = calendar.times(now), True, calendar.regular_hours(now)
+        return Market(*clock, *bars, *columns, shadow=shadow, ahead=ahead)  # type: ignore[misc]
 
 
-_COLUMNS = tuple(column.name for column in fields(Block) if column.name != "known_at")
+#: the columns that `Market` has as well, in its order
+_COLUMNS = attrgetter(
+    *(
+        field.name
+        for field in fields(Market)
+        if field.name in {of.name for of in fields(Block)} - {"bar_start", "bar_end", "shadow"}
+    )
+)
 
 
 def stacked(rows: Sequence[BarRow]) -> BarRows:

@@ -5,8 +5,9 @@ Shapes: S symbols, N strategies, K chains, G guards, all in the order of the Pro
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from decimal import Decimal
+from operator import attrgetter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -99,6 +100,13 @@ class Market:
     ahead: Ahead | None = None
     quote: Floats | None = None
     quoted_at: Ints | None = None
+
+    def at(self, session: SessionTimes, regular_hours: bool, *, decision: bool) -> Market:
+        """The same row at another time; what is behind is the caller's business."""
+        return Market(session, decision, regular_hours, *_LATER(self))
+
+
+_LATER = attrgetter(*(field.name for field in fields(Market)[3:]))
 
 
 @dataclass(frozen=True, slots=True)

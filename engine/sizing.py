@@ -21,16 +21,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import cache
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from qmtl.dsl.model import ExchangePolicy
 
 from .bars import Bools, Codes, Floats, Ints
 from .reasons import Reason
-from .tick import CLOSE_LEG, Tick, put, some
+from .tick import CLOSE_LEG, OPEN_LEG, Tick, put, some
 
 SHORT_MARGIN: Final = 1.03
 #: 0.3 / lot 0.1 is 3 lots: quotients are read to twelve digits
@@ -94,33 +93,47 @@ def venue_of(policy: ExchangePolicy) -> Venue:
     return Venue(atom, float(atom), int(lot / atom), int(whole / atom), float(policy.min_notional), policy.shorting)
 
 
+def venue_at(tick: Tick) -> Venue:
+    """The venue of a tick's world."""
+    frame = tick.frame
+    return frame.recent.of(venue_of, frame.program.settings.exchange)  # a policy's hash takes longer than asking
+
+
 def sized(ticks: Sequence[Tick], buying_power: float) -> Sized | None:
     """Every leg of the ticks with the quantity that may be sent; None when nothing is wished. `buying_power` is money of
     the whole account."""
-    parts = [_of_tick(number, tick) for number, tick in enumerate(ticks) if some(tick.orders.leg)]
-    if not parts:
+    wishing = [number for number, tick in enumerate(ticks) if _wishes(tick)]
+    if not wishing:
         return None
-    rows = parts[0] if len(parts) == 1 else _joined(parts)
-    rows = _sorted(rows, ticks)
+    if len(wishing) == 1:
+        rows = _of_tick(wishing[0], ticks[wishing[0]])
+    else:
+        rows = _sorted(_joined([_of_tick(number, ticks[number]) for number in wishing]), ticks)
     return _within_funds(rows, ticks, buying_power)
 
 
+def _wishes(tick: Tick) -> bool:
+    return tick.orders.leg is not tick.frame.silent and some(tick.orders.leg)
+
+
 def _of_tick(number: int, tick: Tick) -> Sized:
-    orders, load, venue = tick.orders, tick.load, venue_of(tick.frame.program.settings.exchange)
-    at = np.flatnonzero(orders.leg)
+    orders, load, venue = tick.orders, tick.load, venue_at(tick)
+    at = _in_order(tick)
+    k = len(at)
     close, whole, mark = orders.leg.take(at) == CLOSE_LEG, orders.closing.take(at), load.mark.take(at)
-    value = orders.delta.take(at) * load.capital
-    shares = np.divide(value, mark, out=np.zeros_like(value), where=mark > 0)
+    value = orders.delta.take(at)
+    value *= load.capital
+    shares = np.divide(value, mark, out=np.zeros(k), where=mark > 0)
     unit = np.where(close | (shares >= 0), venue.lot, venue.whole)
     atoms = _lots(shares, unit, venue)
     held = tick.account.qty.take(at)
     # a remainder below the twelfth digit is no position
-    whole = whole | (close & (np.abs(atoms) * venue.size >= np.abs(held) * (1 - _DIGITS)))
-    atoms = np.where(whole, 0, atoms)
-    rank = tick.select.rank.take(at) if len(tick.select.rank) else np.zeros(len(at))
-    blank = np.zeros(len(at))
+    whole |= close & (np.abs(atoms) * venue.size >= np.abs(held) * (1 - _DIGITS))
+    atoms[whole] = 0
+    rank = tick.select.rank.take(at) if len(tick.select.rank) else np.zeros(k)
+    blank = np.zeros(k)
     return Sized(
-        tick=np.full(len(at), number),
+        tick=np.full(k, number),
         column=at,
         close=close,
         whole=whole,
@@ -135,6 +148,18 @@ def _of_tick(number: int, tick: Tick) -> Sized:
         needed=blank,
         funds=blank,
     )
+
+
+def _in_order(tick: Tick) -> Ints:
+    """Columns of the legs in the order in which they are sent: closing ones first, sells before buys; opening ones by falling
+    rank; names settle ties."""
+    at = tick.orders.leg.nonzero()[0]
+    if len(at) == 1:
+        return at
+    opens = tick.orders.leg.take(at) == OPEN_LEG
+    first = -tick.select.rank.take(at) if len(tick.select.rank) else np.zeros(len(at))
+    first = np.where(opens, first, tick.orders.delta.take(at) > 0)
+    return at.take(np.lexsort((tick.frame.alphabetical.take(at), first, opens)))
 
 
 def _lots(shares: Floats, unit: Ints | int, venue: Venue) -> Ints:
@@ -165,38 +190,35 @@ def _joined(parts: Sequence[Sized]) -> Sized:
 
 
 def _sorted(rows: Sized, ticks: Sequence[Tick]) -> Sized:
-    """Closing legs first, sells before buys; opening ones by falling rank; symbols settle ties."""
-    if len(rows) == 1:
-        return rows
-    order = np.lexsort((_by_name(rows, ticks), np.where(rows.close, rows.qty > 0, -rows.rank), ~rows.close))
-    return Sized(**{name: getattr(rows, name)[order] for name in Sized.__slots__})
-
-
-def _by_name(rows: Sized, ticks: Sequence[Tick]) -> NDArray[Any]:
-    """What sorts rows by the names of their symbols."""
-    if len(ticks) == 1:
-        return ticks[0].frame.alphabetical.take(rows.column)
+    """Legs of several ticks in the order of `_in_order`."""
     names = [ticks[t].frame.names.symbols[c] for t, c in zip(rows.tick.tolist(), rows.column.tolist(), strict=True)]
-    return np.array(names)
+    delta = np.where(rows.whole, rows.qty, rows.wished)
+    order = np.lexsort((np.array(names), np.where(rows.close, delta > 0, -rows.rank), ~rows.close))
+    return Sized(**{name: getattr(rows, name)[order] for name in Sized.__slots__})
 
 
 def _within_funds(rows: Sized, ticks: Sequence[Tick], buying_power: float) -> Sized:
     """The rows after smallest notional and buying power; nothing is touched where everything fits."""
-    venues = [venue_of(tick.frame.program.settings.exchange) for tick in ticks]
-    least = np.array([venue.least for venue in venues]).take(rows.tick)
-    notional = np.abs(rows.qty) * rows.mark
+    venues = [venue_at(tick) for tick in ticks]
+    notional = np.abs(rows.qty)
+    notional *= rows.mark
     asks = (rows.denial == 0) & ~rows.whole
-    small = asks & (notional < least)
+    small = None
+    if any(venue.least for venue in venues):
+        least = np.array([venue.least for venue in venues]).take(rows.tick)
+        small = asks & (notional < least)
     opens = asks & ~rows.close
-    cost = np.where(opens & ~small, notional * np.where(rows.qty < 0, SHORT_MARGIN, 1.0), 0.0)
-    if float(cost.sum()) <= buying_power:
-        denial, atoms = rows.denial, rows.atoms
-        if some(small):
-            denial = np.where(small, np.uint8(Reason.DENIED_NOTIONAL), denial)
-        if some(denial):
-            atoms = np.where(denial == 0, atoms, 0)
-        return replace(rows, atoms=atoms, denial=denial)
-    return _cut(rows, venues, buying_power)
+    if small is not None:
+        opens &= ~small
+    cost = np.where(opens, notional * np.where(rows.qty < 0, SHORT_MARGIN, 1.0), 0.0)
+    if float(cost.sum()) > buying_power:
+        return _cut(rows, venues, buying_power)
+    denial = rows.denial
+    if small is not None and some(small):
+        denial = np.where(small, np.uint8(Reason.DENIED_NOTIONAL), denial)
+    if some(denial):
+        return replace(rows, atoms=np.where(denial == 0, rows.atoms, 0), denial=denial)
+    return rows
 
 
 def _cut(rows: Sized, venues: Sequence[Venue], buying_power: float) -> Sized:

@@ -56,8 +56,9 @@ class Lookout:
         self._first, self._until, self._next = last, last, 0
         self._newest: Seen | None = None
         self._frames = [frame for _, _, frame in observers]
-        self._before = [observer.market(last, decision=False) for observer, _, _ in observers]
-        self._made: list[tuple[Seen | None, Market]] = [(None, market) for market in self._before]
+        before = [observer.market(last, decision=False) for observer, _, _ in observers]
+        self._made: list[tuple[Seen | None, Market]] = [(None, market) for market in before]
+        self._due = last
 
     def advance(self, now: int) -> list[Seen]:
         """Rows that became known since the last call and by `now`."""
@@ -68,28 +69,27 @@ class Lookout:
             found.append(self._waiting.popleft())
         if found:
             self._newest = found[-1]
+            self._due = self._next_due(self._newest.known_at)
         return found
+
+    def _next_due(self, known_at: int) -> int:
+        """When the next bar of any rate should be known, after `known_at`: nobody is further behind before."""
+        ends = (self._calendar.bar_ends(rate) for rate in ("15m", "60m"))
+        later = (end[end.searchsorted(known_at - self._delay, side="right") :][:1] for end in ends)
+        return min((int(end[0]) + self._delay for end in later if len(end)), default=known_at)
 
     def market(self, world: int, now: int, *, decision: bool) -> Market:
         """What the world sees at `now`, after `advance(now)`."""
-        session, regular = self._calendar.times(now), self._calendar.regular_hours(now)
-        if self._newest is None:
-            known_at = self._first
-            found = replace(self._before[world], session=session, decision=decision, regular_hours=regular)
-        else:
-            known_at = self._newest.known_at
-            found = self._shown(world, self._newest)
-            if now != known_at or not decision:  # the same arrays: what followed from them is known
-                found = replace(found, session=session, decision=decision, regular_hours=regular)
-        return self._overdue(found, known_at, now)
-
-    def _shown(self, world: int, seen: Seen) -> Market:
-        """The market of a row, made once."""
-        if self._made[world][0] is not seen:
+        seen, made = self._newest, self._made[world]
+        if made[0] is not seen:
+            assert seen is not None
             block, ahead, index = seen.places[world]
-            market = block.market(index, self._calendar)
-            self._made[world] = (seen, replace(market, ahead=ahead.row(index)))
-        return self._made[world][1]
+            made = self._made[world] = (seen, block.market(index, self._calendar, ahead=ahead.row(index)))
+        market, known_at = made[1], self._first if seen is None else seen.known_at
+        if now == known_at and decision and market.decision:
+            return market
+        market = market.at(self._calendar.times(now), self._calendar.regular_hours(now), decision=decision)
+        return market if now < self._due else self._overdue(market, known_at, now)
 
     def _overdue(self, market: Market, known_at: int, now: int) -> Market:
         """With the bars that should have become known since, and did not."""

@@ -41,10 +41,10 @@ class NoticeTape:
         world = tick.frame.program.settings.world
         if tick.gate.fired and tick.gate.kill:
             self.add(tick.gate.kill, tick.now, world)
-        if some(tick.risk.alert):
+        if tick.risk.alert is not tick.frame.nowhere:
             self._by_symbol(tick, Reason.EXIT_FAILING, tick.risk.alert)
-        for reason, column in ((Reason.STOP_BLIND, tick.target.reason), (Reason.GAP, tick.freshness.reason)):
-            if some(column):
+        if tick.freshness.reason is not tick.frame.silent:  # with fresh prices nobody is blind, and nothing is paused
+            for reason, column in ((Reason.STOP_BLIND, tick.target.reason), (Reason.GAP, tick.freshness.reason)):
                 self._by_symbol(tick, reason, column == reason)
 
     def denied(self, ticks: list[Tick], legs: Sized) -> None:

@@ -115,7 +115,6 @@ class _Backtest:
         observed = [(world.observer, world.columns, world.frame) for world in self.worlds]
         self.lookout = Lookout(feeds, calendar, observed, self.decisions, self.last)
         self.marks: Floats = np.zeros(len(self.feed.symbols))
-        self.base: Floats = np.zeros(len(self.feed.symbols))
         self.steps, self.orders, self.notices = StepTape(), OrderTape(), NoticeTape()
         self.flows = [0] * len(self.feed.symbols)
         self.opens, self.charged = calendar.opens.tolist(), self.last
@@ -223,7 +222,7 @@ class _Backtest:
             self.notices.look(tick)
             ticks.append(tick)
         if decision:
-            self.steps.note(now, readings.equity, readings.cash, self._market())
+            self.steps.note(now, readings.equity, readings.cash, self.marks)
         return ticks
 
     def _profits(self, equity: float, markets: Sequence[Market], now: int) -> list[float]:
@@ -244,13 +243,6 @@ class _Backtest:
                     total += qty * price
             found.append(total)
         return found
-
-    def _market(self) -> float:
-        """The equally weighted index of what has a price since the first tick."""
-        if not self.base.any():
-            self.base = self.marks
-        known = self.base > 0
-        return float((self.marks[known] / self.base[known]).mean()) if known.any() else 1.0
 
     def _cancel(self, ticks: Sequence[Tick]) -> None:
         if not len(self.floor.working):

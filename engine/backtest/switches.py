@@ -52,6 +52,8 @@ class SwitchTape:
 
     def note(self, chain: Small, when: Codes, qty: Floats, mark: Floats) -> None:
         """A decision tick: chain [S], truth of `when` [K, S], shares held [S] and marks [S] (0 unknown) before its orders."""
+        if len(when) == 1:
+            return  # a single chain is never left
         self.chain.append(chain)
         self.when.append(when)
         self.qty.append(qty)

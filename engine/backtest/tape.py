@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,9 @@ from ..tick import Tick
 from .floor import Fills
 from .purse import MILLION
 from .result import OrderRows, Shorts, Steps, WorldSteps
+
+#: rows that wait before they are turned into numbers
+_WAITING: Final = 128
 
 
 @dataclass(slots=True, eq=False)
@@ -52,7 +55,7 @@ class WorldTape:
         self.held.append(tick.load.held)
         self.chain.append(tick.chain.chain)
         self.p.append(tick.market.p)
-        if len(self.current) >= 256:
+        if len(self.current) >= _WAITING:
             self._fold()
 
     def _fold(self) -> None:
@@ -103,24 +106,40 @@ class StepTape:
     at: list[int] = field(default_factory=list)
     equity: list[float] = field(default_factory=list)
     cash: list[float] = field(default_factory=list)
-    market: list[float] = field(default_factory=list)
+    market: list[Floats] = field(default_factory=list)
+    marks: list[Floats] = field(default_factory=list)
+    base: Floats | None = None
     fees: list[int] = field(default_factory=list)
     borrow: list[int] = field(default_factory=list)
     open_fees: int = 0
     open_borrow: int = 0
 
-    def note(self, at: int, equity: float, cash: float, market: float) -> None:
-        """A decision tick."""
+    def note(self, at: int, equity: float, cash: float, marks: Floats) -> None:
+        """A decision tick; `marks` [S] of all symbols, 0 unknown."""
         self.at.append(at)
         self.equity.append(equity)
         self.cash.append(cash)
-        self.market.append(market)
+        self.marks.append(marks)
+        if len(self.marks) >= _WAITING:
+            self._fold()
         self.fees.append(self.open_fees)
         self.borrow.append(self.open_borrow)
         self.open_fees = self.open_borrow = 0
 
+    def _fold(self) -> None:
+        """The equally weighted index of what had a price at the first tick."""
+        if not self.marks:
+            return
+        if self.base is None:
+            self.base = self.marks[0]
+        known = self.base > 0
+        ratios = np.stack(self.marks)[:, known] / self.base[known]
+        self.market.append(ratios.mean(axis=1) if known.any() else np.ones(len(self.marks)))
+        self.marks.clear()
+
     def steps(self, calendar: SessionCalendar) -> Steps:
         """The account's part of the result. A bar known at or after a session's close belongs to that session."""
+        self._fold()
         at = np.array(self.at, dtype=np.int64)
         number = calendar.opens.searchsorted(at, side="left") - 1
         used, session = np.unique(number, return_inverse=True)
@@ -132,7 +151,7 @@ class StepTape:
             cash=np.array(self.cash),
             fees=np.array(self.fees, dtype=np.int64) / MILLION,
             borrow=np.array(self.borrow, dtype=np.int64) / MILLION,
-            market=np.array(self.market),
+            market=_rows(self.market, np.zeros(0)),
         )
 
 
