@@ -63,7 +63,7 @@ SILENT = frozenset(
 
 def judge(frame: Frame, tick: Tick) -> Gate:
     """The gate of this tick, with everything `persist` has to remember of it."""
-    gate = _of(frame, tick.before)
+    gate = gate_of(frame, tick.before)
     _roll(frame, gate, tick)
     day_over, week_over = _losses(frame, gate, tick)
     failure = _counted(frame, gate, tick)
@@ -120,7 +120,7 @@ def resume(state: DecideState, now: int) -> DecideState:
     )
 
 
-def _of(frame: Frame, state: DecideState) -> Gate:
+def gate_of(frame: Frame, state: DecideState) -> Gate:
     """The remembered part; verdicts of this tick still open."""
     numbers: dict[str, Any] = dict(zip(REMEMBERED, remembered(frame, state), strict=True))
     return Gate(
@@ -144,7 +144,7 @@ def week_number(session: SessionTimes) -> int:
     return int(session.week[:4]) * 100 + int(session.week[6:])
 
 
-def _dates(session: SessionTimes) -> tuple[int, int]:
+def dates_of(session: SessionTimes) -> tuple[int, int]:
     return day_number(session.day), week_number(session)
 
 
@@ -153,17 +153,14 @@ def _roll(frame: Frame, gate: Gate, tick: Tick) -> None:
     session, load, flows, equity = tick.market.session, tick.load, tick.account.flows, own_equity(tick)
     if not math.isfinite(equity):
         return
-    day, week = frame.recent.of(_dates, session)
     known = math.isfinite(gate.close_equity)
     close = gate.close_equity + flows if known else equity
-    if day > gate.day or not known:
-        gate.day, gate.day_anchor, gate.day_level, gate.day_breach_at = day, close, close, 0
-    elif flows:
+    if not known:
+        gate.day = gate.week = -1
+    if flows:
         gate.day_anchor, gate.day_level = gate.day_anchor + flows, gate.day_level + flows
-    if week > gate.week or not known:
-        gate.week, gate.week_anchor, gate.week_level, gate.week_breach_at = week, close, close, 0
-    elif flows:
         gate.week_anchor, gate.week_level = gate.week_anchor + flows, gate.week_level + flows
+    anchor(gate, frame.recent.of(dates_of, session), close)
     fresh = load.trusted and (tick.now <= session.close_at or tick.market.decision)
     if fresh or flows:
         gate.close_equity = equity if fresh else close
@@ -171,6 +168,15 @@ def _roll(frame: Frame, gate: Gate, tick: Tick) -> None:
         gate.day_level = equity
     if load.trusted and not math.isfinite(gate.week_level):
         gate.week_level = equity
+
+
+def anchor(gate: Gate, dates: tuple[int, int], close: float) -> None:
+    """New anchors at a new exchange day or ISO week: the close before it."""
+    day, week = dates
+    if day > gate.day:
+        gate.day, gate.day_anchor, gate.day_level, gate.day_breach_at = day, close, close, 0
+    if week > gate.week:
+        gate.week, gate.week_anchor, gate.week_level, gate.week_breach_at = week, close, close, 0
 
 
 def own_equity(tick: Tick) -> float:
@@ -209,9 +215,7 @@ def _counted(frame: Frame, gate: Gate, tick: Tick) -> Reason:
     """Count this tick's results; the kill they ask for (NONE without new failures)."""
     results = tick.account.results
     if isinstance(results, AnswerColumns):  # nothing fails there
-        if results.good:
-            gate.consecutive = 0
-            _ring(frame, gate, tick.now, (results.good, 0))
+        count_good(frame, gate, tick.now, results.good)
         return Reason.NONE
     if not results:
         return Reason.NONE
@@ -236,6 +240,13 @@ def _counted(frame: Frame, gate: Gate, tick: Tick) -> Reason:
     if failures and gate.kill:
         return Reason.KILL_FAILURES
     return _failure(frame, gate, tick.now) if failures else Reason.NONE
+
+
+def count_good(frame: Frame, gate: Gate, now: int, good: int) -> None:
+    """Count orders that were answered without an error."""
+    if good:
+        gate.consecutive = 0
+        _ring(frame, gate, now, (good, 0))
 
 
 def _failing(result: OrderResult) -> bool:

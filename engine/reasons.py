@@ -54,12 +54,12 @@ class Reason(IntEnum):
     CHAIN_EMPTY = 29, "chain.empty", "the chain names no strategy: nothing is traded"
     OWNER_EXIT = 30, "signal.owner_exit", "the signal of the position's owner is 0"
     SIGNAL_UNKNOWN = 31, "signal.unknown", "no strategy of the chain has a known signal"
+    LATCHED = 32, "signal.latched", "after a stop or take: waits until the signal has left that side"
     UNOWNED_EXIT = (
         33,
         "signal.unowned_exit",
         "the position's strategy is gone, and nobody who may speak for the symbol wants it",
     )
-    LATCHED = 32, "signal.latched", "after a stop or take: waits until the signal has left that side"
     # select
     SELECTED = 40, "select.selected", "first selection of a strategy"
     SWITCHED = 41, "select.switched", "a better strategy passed edge, cooldown and flat"

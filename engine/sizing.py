@@ -28,8 +28,9 @@ import numpy as np
 from qmtl.dsl.model import ExchangePolicy
 
 from .bars import Bools, Codes, Floats, Ints
+from .frame import Frame
 from .reasons import Reason
-from .tick import CLOSE_LEG, OPEN_LEG, Tick, put, some
+from .tick import OPEN_LEG, Tick, put, some
 
 SHORT_MARGIN: Final = 1.03
 #: 0.3 / lot 0.1 is 3 lots: quotients are read to twelve digits
@@ -93,10 +94,25 @@ def venue_of(policy: ExchangePolicy) -> Venue:
     return Venue(atom, float(atom), int(lot / atom), int(whole / atom), float(policy.min_notional), policy.shorting)
 
 
-def venue_at(tick: Tick) -> Venue:
-    """The venue of a tick's world."""
-    frame = tick.frame
+def venue_at(frame: Frame) -> Venue:
+    """The venue of a world."""
     return frame.recent.of(venue_of, frame.program.settings.exchange)  # a policy's hash takes longer than asking
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Wishes:
+    """Legs of one world in the order in which they are to be sent, k rows: which symbol; closing leg; the whole position;
+    signed fraction of world capital; price; shares held; rank of opening legs; reason code. `decision`: of a decision tick."""
+
+    column: Ints
+    close: Bools
+    whole: Bools
+    delta: Floats
+    mark: Floats
+    held: Floats
+    rank: Floats
+    reason: Codes
+    decision: bool
 
 
 def sized(ticks: Sequence[Tick], buying_power: float) -> Sized | None:
@@ -105,11 +121,9 @@ def sized(ticks: Sequence[Tick], buying_power: float) -> Sized | None:
     wishing = [number for number, tick in enumerate(ticks) if _wishes(tick)]
     if not wishing:
         return None
-    if len(wishing) == 1:
-        rows = _of_tick(wishing[0], ticks[wishing[0]])
-    else:
-        rows = _sorted(_joined([_of_tick(number, ticks[number]) for number in wishing]), ticks)
-    return _within_funds(rows, ticks, buying_power)
+    parts = [_of_tick(number, ticks[number]) for number in wishing]
+    rows = parts[0] if len(parts) == 1 else _sorted(_joined(parts), ticks)
+    return within_funds(rows, [venue_at(tick.frame) for tick in ticks], buying_power)
 
 
 def _wishes(tick: Tick) -> bool:
@@ -117,49 +131,60 @@ def _wishes(tick: Tick) -> bool:
 
 
 def _of_tick(number: int, tick: Tick) -> Sized:
-    orders, load, venue = tick.orders, tick.load, venue_at(tick)
-    at = _in_order(tick)
-    k = len(at)
-    close, whole, mark = orders.leg.take(at) == CLOSE_LEG, orders.closing.take(at), load.mark.take(at)
-    value = orders.delta.take(at)
-    value *= load.capital
-    shares = np.divide(value, mark, out=np.zeros(k), where=mark > 0)
-    unit = np.where(close | (shares >= 0), venue.lot, venue.whole)
+    orders, load, frame = tick.orders, tick.load, tick.frame
+    at = orders.leg.nonzero()[0]
+    opens, delta = orders.leg.take(at) == OPEN_LEG, orders.delta.take(at)
+    rank = tick.select.rank.take(at) if len(tick.select.rank) else np.zeros(len(at))
+    if len(at) > 1:
+        order = sending_order(frame, at, opens, delta, rank)
+        at, opens, delta, rank = at.take(order), opens.take(order), delta.take(order), rank.take(order)
+    wishes = Wishes(
+        column=at,
+        close=~opens,
+        whole=orders.closing.take(at),
+        delta=delta,
+        mark=load.mark.take(at),
+        held=tick.account.qty.take(at),
+        rank=rank,
+        reason=orders.reason.take(at),
+        decision=tick.market.decision,
+    )
+    return legs_of(number, wishes, venue_at(frame), load.capital)
+
+
+def sending_order(frame: Frame, at: Ints, opens: Bools, delta: Floats, rank: Floats) -> Ints:
+    """Closing legs first, sells before buys; opening ones by falling rank; names settle ties."""
+    return np.lexsort((frame.alphabetical.take(at), np.where(opens, -rank, delta > 0), opens))
+
+
+def legs_of(number: int, wishes: Wishes, venue: Venue, capital: float) -> Sized:
+    """The quantities that one world wishes, before buying power; `number` is that of its tick."""
+    close, mark, held, k = wishes.close, wishes.mark, wishes.held, len(wishes.column)
+    shares = np.divide(wishes.delta * capital, mark, out=np.zeros(k), where=mark > 0)
+    unit: Ints | int = venue.lot
+    if venue.lot != venue.whole:
+        unit = np.where(close | (shares >= 0), venue.lot, venue.whole)
     atoms = _lots(shares, unit, venue)
-    held = tick.account.qty.take(at)
     # a remainder below the twelfth digit is no position
-    whole |= close & (np.abs(atoms) * venue.size >= np.abs(held) * (1 - _DIGITS))
+    whole = wishes.whole | (close & (np.abs(atoms) * venue.size >= np.abs(held) * (1 - _DIGITS)))
     atoms[whole] = 0
-    rank = tick.select.rank.take(at) if len(tick.select.rank) else np.zeros(k)
     blank = np.zeros(k)
     return Sized(
         tick=np.full(k, number),
-        column=at,
+        column=wishes.column,
         close=close,
         whole=whole,
         atoms=atoms,
         wished=atoms,
         qty=np.where(whole, -held, atoms * venue.size),
-        unit=unit,
+        unit=np.full(k, unit) if isinstance(unit, int) else unit,
         mark=mark,
-        rank=rank,
-        reason=orders.reason.take(at),
-        denial=_denied(tick, venue, close | whole, (atoms, whole, mark)),
+        rank=wishes.rank,
+        reason=wishes.reason,
+        denial=_denied(wishes, venue, atoms, whole),
         needed=blank,
         funds=blank,
     )
-
-
-def _in_order(tick: Tick) -> Ints:
-    """Columns of the legs in the order in which they are sent: closing ones first, sells before buys; opening ones by falling
-    rank; names settle ties."""
-    at = tick.orders.leg.nonzero()[0]
-    if len(at) == 1:
-        return at
-    opens = tick.orders.leg.take(at) == OPEN_LEG
-    first = -tick.select.rank.take(at) if len(tick.select.rank) else np.zeros(len(at))
-    first = np.where(opens, first, tick.orders.delta.take(at) > 0)
-    return at.take(np.lexsort((tick.frame.alphabetical.take(at), first, opens)))
 
 
 def _lots(shares: Floats, unit: Ints | int, venue: Venue) -> Ints:
@@ -169,18 +194,19 @@ def _lots(shares: Floats, unit: Ints | int, venue: Venue) -> Ints:
     return np.copysign(lots, shares).astype(np.int64) * unit
 
 
-def _denied(tick: Tick, venue: Venue, close: Bools, wish: tuple[Ints, Bools, Floats]) -> Codes:
+def _denied(wishes: Wishes, venue: Venue, atoms: Ints, whole: Bools) -> Codes:
     """What is refused whatever the buying power."""
-    atoms, whole, mark = wish
-    denial = np.zeros(len(atoms), dtype=np.uint8)
+    close, denial = wishes.close | whole, np.zeros(len(atoms), dtype=np.uint8)
     nothing = (atoms == 0) & ~whole
     if some(nothing):
         put(denial, nothing, Reason.DENIED_LOT)
-        if not tick.market.decision:
+        if not wishes.decision:
             put(denial, nothing & close, _DROPPED)
     if not venue.shorting:
         put(denial, (atoms < 0) & ~close, Reason.DENIED_SHORT)
-    put(denial, ~close & (mark <= 0), Reason.DENIED_MARK)
+    unpriced = wishes.mark <= 0
+    if some(unpriced):
+        put(denial, ~close & unpriced, Reason.DENIED_MARK)
     return denial
 
 
@@ -197,9 +223,8 @@ def _sorted(rows: Sized, ticks: Sequence[Tick]) -> Sized:
     return Sized(**{name: getattr(rows, name)[order] for name in Sized.__slots__})
 
 
-def _within_funds(rows: Sized, ticks: Sequence[Tick], buying_power: float) -> Sized:
-    """The rows after smallest notional and buying power; nothing is touched where everything fits."""
-    venues = [venue_at(tick) for tick in ticks]
+def within_funds(rows: Sized, venues: Sequence[Venue], buying_power: float) -> Sized:
+    """The rows after smallest notional and buying power, nothing touched where everything fits; `venues` by tick."""
     notional = np.abs(rows.qty)
     notional *= rows.mark
     asks = (rows.denial == 0) & ~rows.whole

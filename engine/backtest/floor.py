@@ -97,6 +97,11 @@ class Floor:
         prices = row.prices.take(legs.column)
         reached = (legs.since <= row.start) & (row.start < legs.expires) & ~np.isnan(prices)
         ready = reached & (legs.wait == 0)
+        if np.count_nonzero(ready) == len(legs):
+            self.working = NO_LEGS
+            price, fee = self.purse.fill(legs.column, legs.atoms, prices)
+            yield Fills(legs, row.start, price, fee)
+            return
         waiting = legs.take(~ready)
         if np.count_nonzero(reached & ~ready):
             late = reached[~ready].astype(np.int64)
@@ -123,19 +128,21 @@ class Floor:
     def submit(self, legs: Legs, marks: Floats) -> Bools:
         """Take orders; [k] which were refused for want of buying power. `marks` as of now."""
         refused = np.zeros(len(legs), dtype=np.bool_)
-        opening = ~legs.close
-        if np.count_nonzero(opening) and not self._plenty(legs.take(opening), marks):
+        if not self._plenty(legs, marks):
             refused = self._one_by_one(legs, marks)
         taken = legs.take(~refused) if np.count_nonzero(refused) else legs
         self.working = joined(self.working, taken) if len(self.working) else taken
         return refused
 
     def _plenty(self, legs: Legs, marks: Floats) -> bool:
-        """True when buying power surely covers all of them."""
+        """True when buying power surely covers all opening ones of them."""
         tariff, size = self._tariff, float(self.purse.atom)
-        rate = np.where(legs.atoms > 0, 1 + float(tariff.fee) + float(tariff.slippage), 0.5)
-        need = float((np.abs(legs.atoms) * size * marks.take(legs.column) * rate).sum())
-        return need * (1 + _SURE) + 0.02 <= self.power(marks) * (1 - _SURE)
+        worth = legs.atoms * marks.take(legs.column)
+        worth[legs.close] = 0.0
+        bought = float(np.add.reduce(np.maximum(worth, 0.0)))
+        sold = bought - float(np.add.reduce(worth))
+        need = size * (bought * (1 + float(tariff.fee) + float(tariff.slippage)) + sold * 0.5)
+        return not need or need * (1 + _SURE) + 0.02 <= self.power(marks) * (1 - _SURE)
 
     def _one_by_one(self, legs: Legs, marks: Floats) -> Bools:
         refused = np.zeros(len(legs), dtype=np.bool_)

@@ -78,6 +78,10 @@ class Lookout:
         later = (end[end.searchsorted(known_at - self._delay, side="right") :][:1] for end in ends)
         return min((int(end[0]) + self._delay for end in later if len(end)), default=known_at)
 
+    def fresh(self, now: int) -> Seen | None:
+        """The newest row, None where there is none or a later one should be known."""
+        return self._newest if now < self._due else None
+
     def market(self, world: int, now: int, *, decision: bool) -> Market:
         """What the world sees at `now`, after `advance(now)`."""
         seen, made = self._newest, self._made[world]

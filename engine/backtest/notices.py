@@ -5,11 +5,13 @@ In: ticks and sized legs, as they come. Out: one `Notice` per kind, world and sy
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from ..bars import Bools
+from ..frame import Frame
 from ..reasons import Reason
 from ..sizing import Sized, refused
 from ..tick import Tick, some
@@ -47,13 +49,13 @@ class NoticeTape:
             for reason, column in ((Reason.STOP_BLIND, tick.target.reason), (Reason.GAP, tick.freshness.reason)):
                 self._by_symbol(tick, reason, column == reason)
 
-    def denied(self, ticks: list[Tick], legs: Sized) -> None:
+    def denied(self, frames: Sequence[Frame], legs: Sized, now: int) -> None:
         """Legs that the engine itself refused or cut."""
         told = refused(legs)
         if not some(told):
             return
         for number, code in zip(legs.tick[told].tolist(), legs.denial[told].tolist(), strict=True):
-            self.add(code, ticks[number].now, ticks[number].frame.program.settings.world)
+            self.add(code, now, frames[number].program.settings.world)
 
     def _by_symbol(self, tick: Tick, reason: Reason, where: Bools) -> None:
         names = tick.frame.names.symbols

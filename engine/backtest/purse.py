@@ -8,6 +8,7 @@ operations. A law of the tests holds it equal to the embedded account, digit by 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Final
@@ -27,7 +28,7 @@ from ..paperrules import (
     night_cost,
     spendable,
 )
-from .wholes import FEW, fits, half_even, nearest
+from .wholes import FEW, LARGE, fits, half_even, nearest
 
 MILLION: Final = 1_000_000
 _SHORT: Final = Decimal("1.5")
@@ -70,27 +71,28 @@ class Purse:
         """Apply fills of distinct symbols: columns, signed atoms and the opens they fill at, [k]. Returns prices and fees
         in millionths, int64 [k]."""
         price = self._prices(signed, opened)
-        notional: Floats = signed.astype(np.float64) * price
-        if fits(notional):
+        largest = float(np.maximum.reduce(np.abs(signed))) * float(np.maximum.reduce(price))
+        if largest * len(at) < LARGE:
             product = signed * price
             fee = self._fees(product)
-            self.units -= int(product.sum()) if fits(notional * float(len(at))) else sum(product.tolist())
+            self.units -= int(np.add.reduce(product))
             self._average(at, signed, price)
         else:
             fee = self._one_by_one(at, signed, price)
-        self.units -= int(fee.sum()) * self._per
+        if self.tariff.fee:
+            self.units -= int(np.add.reduce(fee)) * self._per
         self._mirror(at, signed)
         return price, fee
 
     def _prices(self, signed: Ints, opened: Floats) -> Ints:
         against = float(self.tariff.slippage)
-        worse = np.where(signed > 0, 1 + against, 1 - against)
+        worse = np.where(signed > 0, (1 + against) * MILLION, (1 - against) * MILLION) if against else float(MILLION)
 
         def exact(i: int) -> int:
             side = 1 if signed[i] > 0 else -1
             return int(fill_price(Decimal(repr(float(opened[i]))), side, self.tariff) / MILLIONTH)
 
-        return nearest(opened * worse * MILLION, exact)
+        return nearest(opened * worse, exact)
 
     def _fees(self, product: Ints) -> Ints:
         if not self.tariff.fee:
@@ -104,18 +106,22 @@ class Purse:
 
     def _average(self, at: Ints, signed: Ints, price: Ints) -> None:
         held, average = self.atoms.take(at), self.average.take(at)
-        cost = np.multiply(held, average, dtype=np.float64) + np.multiply(signed, price, dtype=np.float64)
         after = held + signed
-        grows = held * np.sign(signed) > 0
+        grows = (held != 0) & ((held > 0) == (signed > 0))
         new = np.where(after * np.sign(held) <= 0, price, average)  # from flat, or crossing zero
         if np.count_nonzero(grows):
-            if fits(cost):
-                total = np.abs(held * average + signed * price)
-                new = np.where(grows, half_even(total, np.maximum(np.abs(after), 1)), new)
-            else:
-                for i in np.flatnonzero(grows).tolist():
-                    new[i] = self._exact_average(int(held[i]), int(average[i]), int(signed[i]), int(price[i]))
-        self.average[at] = np.where(after == 0, 0, new)
+            more = grows.nonzero()[0]
+            new[more] = self._grown(held.take(more), average.take(more), signed.take(more), price.take(more))
+        new[after == 0] = 0
+        self.average[at] = new
+
+    def _grown(self, held: Ints, average: Ints, signed: Ints, price: Ints) -> Ints:
+        """Averages of positions that became larger."""
+        cost = np.multiply(held, average, dtype=np.float64) + np.multiply(signed, price, dtype=np.float64)
+        if fits(cost):
+            return half_even(np.abs(held * average + signed * price), np.abs(held + signed))
+        rows = zip(held.tolist(), average.tolist(), signed.tolist(), price.tolist(), strict=True)
+        return np.array([self._exact_average(*row) for row in rows], dtype=np.int64)
 
     def _exact_average(self, held: int, average: int, signed: int, price: int) -> int:
         parts = (Decimal(held), Decimal(average) * MILLIONTH, Decimal(signed), Decimal(price) * MILLIONTH)
@@ -151,9 +157,11 @@ class Purse:
     def equity(self, marks: Floats) -> float:
         """Cash and positions at `marks` [S] (0 where unknown), to the cent."""
         worth = self.qty * marks
-        total = self.cash + float(np.add.reduce(worth))
-        scale = abs(self.cash) + float(np.abs(worth).sum())
-        return self._cents(total, scale, lambda: in_cents(self._exact(marks, Decimal(1))), down=False)
+        total = float(np.add.reduce(worth))
+        size = float(np.add.reduce(np.abs(worth))) if self.shorts else total
+        return self._cents(
+            self.cash + total, abs(self.cash) + size, lambda: in_cents(self._exact(marks, Decimal(1))), down=False
+        )
 
     def power(self, marks: Floats) -> float:
         """Buying power without working orders, to the cent."""
@@ -179,6 +187,6 @@ class Purse:
         """The reading in cents, from the float where its error cannot matter."""
         cents = total * 100
         error = (len(self.qty) + 8) * FEW * scale * 100 + 1e-9
-        rounded = np.floor(cents) if down else np.rint(cents)
+        rounded = math.floor(cents) if down else round(cents)  # ties are asked for exactly
         distance = min(cents - rounded, 1 - (cents - rounded)) if down else 0.5 - abs(cents - rounded)
         return float(exact()) if distance <= error else float(rounded) / 100

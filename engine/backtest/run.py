@@ -27,17 +27,18 @@ from ..columns import Slice, columns_of
 from ..decide import decide
 from ..errors import DataError
 from ..frame import Frame, build_frame, generation_hashes
-from ..market import Market
+from ..market import AnswerColumns, Market
 from ..observe import Observer
 from ..paperrules import Tariff, nights
 from ..ports import BarFeed, MacroFeed
 from ..prices import judged
 from ..runtime import feed_all
-from ..sizing import Sized, sized, venue_of
+from ..sizing import Sized, legs_of, sized, venue_at, venue_of, within_funds
 from ..state import DecideState, initial
 from ..tick import Tick
 from ..ticks import ReplayTimes
 from .floor import NO_LEGS, Floor, Legs
+from .lane import Lane, Moment
 from .lookout import Lookout
 from .notices import NoticeTape
 from .plan import Plan
@@ -71,10 +72,12 @@ def run(
     calendar: SessionCalendar,
     plan: Plan,
     watch: Watch | None = None,
+    *,
+    lane: bool = True,
 ) -> Result:
-    """Step the programs of one account over the feeds. DataError when the feed has no bar of the days asked for,
+    """Step the programs of one account over the feeds; `lane` False takes no shortcut (the result is the same). DataError when the feed has no bar of the days asked for,
     CalendarError when the calendar does not cover them or the warm-up before them."""
-    return _Backtest(programs, feeds, calendar, plan).run(watch or (lambda _done, _total: None))
+    return _Backtest(programs, feeds, calendar, plan, lane=lane).run(watch or (lambda _done, _total: None))
 
 
 def decision_times(calendar: SessionCalendar, feed: BarFeed, plan: Plan) -> list[int]:
@@ -101,7 +104,13 @@ class _Backtest:
     """The account, its worlds and what was written down, between two ticks."""
 
     def __init__(
-        self, programs: Sequence[Program], feeds: tuple[BarFeed, MacroFeed], calendar: SessionCalendar, plan: Plan
+        self,
+        programs: Sequence[Program],
+        feeds: tuple[BarFeed, MacroFeed],
+        calendar: SessionCalendar,
+        plan: Plan,
+        *,
+        lane: bool,
     ) -> None:
         self.feed, self.macro = feeds
         self.calendar, self.plan = calendar, plan
@@ -118,7 +127,16 @@ class _Backtest:
         self.steps, self.orders, self.notices = StepTape(), OrderTape(), NoticeTape()
         self.flows = [0] * len(self.feed.symbols)
         self.opens, self.charged = calendar.opens.tolist(), self.last
+        self.firsts = np.array([world.seat.first for world in self.worlds])
+        self.cash = float(plan.cash)
+        self.lane = self._lane() if lane else None
         self.sent, self.refused, self.canceled = NO_LEGS, np.zeros(0, dtype=np.bool_), NO_LEGS
+
+    def _lane(self) -> Lane | None:
+        """A shortcut for an account with one world over all of the feed."""
+        frame = self.worlds[0].frame
+        lane = Lane(frame)
+        return lane if len(self.worlds) == 1 and frame.symbols == len(self.feed.symbols) and lane.possible else None
 
     def _world(self, program: Program) -> _World:
         frame, symbols = build_frame(program, self.plan.interval), self.feed.symbols
@@ -147,12 +165,53 @@ class _Backtest:
         """(something was sent or cancelled, it was a decision tick)."""
         happened = self._hear(now)
         decision = self._observe(now)
-        ticks = self._decide(now, happened, decision=decision)
-        legs = sized(ticks, self._power)
-        self._cancel(ticks)
-        acted = self._send(ticks, legs, now) or len(self.canceled) > 0
+        self._power = self.floor.power(self.marks)
+        readings = Readings(self.floor.purse.equity(self.marks), self.floor.purse.cash, self._power)
+        acted = self._in_lane(now, happened, readings, decision=decision) if self.lane else None
+        if acted is None:
+            acted = self._in_steps(now, happened, readings, decision=decision)
+        if decision:
+            self.steps.note(now, readings.equity, readings.cash, self.marks)
         self.last = now
         return acted, decision
+
+    def _in_steps(self, now: int, happened: Happened, readings: Readings, *, decision: bool) -> bool:
+        """All thirteen steps for every world; True when something was sent or cancelled."""
+        ticks = self._decide(now, happened, readings, decision=decision)
+        legs = sized(ticks, self._power)
+        self._cancel(ticks)
+        return self._send(ticks, legs, now) or len(self.canceled) > 0
+
+    def _in_lane(self, now: int, happened: Happened, readings: Readings, *, decision: bool) -> bool | None:
+        """The same where nothing happens but numbers; None elsewhere."""
+        lane, world, seen = self.lane, self.worlds[0], self.lookout.fresh(now)
+        if lane is None or seen is None or len(self.floor.working) or len(happened.expired):
+            return None
+        purse, calendar = self.floor.purse, self.calendar
+        moment = Moment(now, calendar.times(now), calendar.regular_hours(now), readings, purse.qty, purse.price)
+        if not decision:
+            answers = world.seat.answers(happened)
+            good = answers.good if isinstance(answers, AnswerColumns) else 0
+            if np.count_nonzero(happened.refused):
+                return None
+            return False if lane.follow_up(moment, world.seat.fills(happened.fills, purse.atoms), good) else None
+        if happened.fills or len(happened.sent):
+            return None
+        done = lane.decision(world.state, seen, moment)
+        if done is None:
+            return None
+        block, index = done.window.block, done.window.low + done.row
+        chain = done.window.slow.chain
+        world.tape.add(done.capital, readings.equity - self.cash, (done.current, done.held, chain, block.p[index]))
+        world.switches.note(chain, block.when[index], purse.qty, self.marks)
+        if done.wishes is None:
+            return False
+        venue = venue_at(world.frame)
+        legs = within_funds(legs_of(0, done.wishes, venue, done.capital), [venue], self._power)
+        selected = done.window.slow.selected.take(legs.column)
+        whose = np.where(legs.close, lane.owners(legs.column), selected)
+        self.notices.denied([world.frame], legs, now)
+        return self._submit(now, moment.session.close_at, legs, (whose, chain.take(legs.column)))
 
     def _hear(self, now: int) -> Happened:
         opens = list(self.feed.opens(self._opened_from(), now)) if len(self.floor.working) else []
@@ -204,11 +263,10 @@ class _Backtest:
         for row in self.feed.rows(after, until):
             np.copyto(self.marks, row.values[3], where=row.present)
 
-    def _decide(self, now: int, happened: Happened, *, decision: bool) -> list[Tick]:
-        purse = self.floor.purse
-        self._power = self.floor.power(self.marks)
-        readings = Readings(purse.equity(self.marks), purse.cash, self._power)
+    def _decide(self, now: int, happened: Happened, readings: Readings, *, decision: bool) -> list[Tick]:
         markets = [self.lookout.market(number, now, decision=decision) for number in range(len(self.worlds))]
+        if self.lane:
+            self.worlds[0].state = self.lane.leave(self.worlds[0].state)
         won = self._profits(readings.equity, markets, now)
         ticks = []
         for world, market, own in zip(self.worlds, markets, won, strict=True):
@@ -221,15 +279,13 @@ class _Backtest:
                 world.switches.note(tick.chain.chain, market.when, account.qty, self.marks[here])
             self.notices.look(tick)
             ticks.append(tick)
-        if decision:
-            self.steps.note(now, readings.equity, readings.cash, self.marks)
         return ticks
 
     def _profits(self, equity: float, markets: Sequence[Market], now: int) -> list[float]:
         """What each world has won since the start: the flows of its symbols and what it holds, at the prices that decide
         will believe; summed as `execution.account.profits` does."""
         if len(self.worlds) == 1:
-            return [equity - float(self.plan.cash)]
+            return [equity - self.cash]
         scale = int(1 / self.atom) * MILLION
         found = []
         for world, market in zip(self.worlds, markets, strict=True):
@@ -257,42 +313,51 @@ class _Backtest:
     def _send(self, ticks: list[Tick], legs: Sized | None, now: int) -> bool:
         if legs is None:
             return False
-        self.notices.denied(ticks, legs)
-        goes = np.flatnonzero(legs.whole | (legs.atoms != 0))
-        if not len(goes):
+        self.notices.denied([tick.frame for tick in ticks], legs, now)
+        whose = ticks[0].orders.strategy.take(legs.column), ticks[0].chain.chain.take(legs.column)
+        for number, tick in enumerate(ticks[1:], 1):
+            mine = legs.tick == number
+            for row, column in zip(whose, (tick.orders.strategy, tick.chain.chain), strict=True):
+                row[mine] = column.take(legs.column[mine])
+        return self._submit(now, ticks[0].market.session.close_at, legs, whose)
+
+    def _submit(self, now: int, close_at: int, legs: Sized, whose: tuple[Small, Small]) -> bool:
+        """Send what has a quantity; `whose`: strategy and chain of each leg."""
+        goes = legs.whole | (legs.atoms != 0)
+        k = int(np.count_nonzero(goes))
+        if not k:
             return False
-        first = np.array([world.seat.first for world in self.worlds])
-        column = legs.column.take(goes) + first.take(legs.tick.take(goes))
-        atoms = np.where(legs.whole.take(goes), -self.floor.purse.atoms.take(column), legs.atoms.take(goes))
-        strategy, chain, generation = self._whose(ticks, legs, goes)
+        at = goes.nonzero()[0]
+        world, own, strategy, chain = (row.take(at) for row in (legs.tick, legs.column, *whose))
+        column = own + self.firsts.take(world)
+        atoms, whole = legs.atoms.take(at), legs.whole.take(at)
+        atoms[whole] = -self.floor.purse.atoms.take(column[whole])
         sent = Legs(
-            row=np.arange(self.orders.rows, self.orders.rows + len(goes)),
+            row=np.arange(self.orders.rows, self.orders.rows + k),
             column=column,
             atoms=atoms,
-            close=legs.close.take(goes),
-            since=np.full(len(goes), now),
-            expires=np.full(len(goes), ticks[0].market.session.close_at),
-            wait=np.full(len(goes), self.plan.costs.late),
+            close=legs.close.take(at),
+            since=np.full(k, now),
+            expires=np.full(k, close_at),
+            wait=np.full(k, self.plan.costs.late),
             owner=strategy,
-            generation=generation,
+            generation=self._generations(world, strategy, own),
         )
-        world, mark, reason = legs.tick.take(goes), legs.mark.take(goes), legs.reason.take(goes)
+        mark, reason = legs.mark.take(at), legs.reason.take(at)
         self.orders.note(Sent(now, world, column, atoms, sent.close, mark, reason, strategy, chain))
         self.refused = self.floor.submit(sent, self.marks)
         self.sent = sent
         return True
 
-    def _whose(self, ticks: Sequence[Tick], legs: Sized, goes: Ints) -> tuple[Small, Small, Hashes]:
-        """Strategy, chain and generation of legs, [k]."""
-        world, own = legs.tick.take(goes), legs.column.take(goes)
-        if len(ticks) == 1:
-            return _whose(ticks[0], own)
-        strategy, chain = np.empty(len(goes), dtype=np.int16), np.empty(len(goes), dtype=np.int16)
-        generation = np.empty(len(goes), dtype=np.uint64)
-        for number, tick in enumerate(ticks):
+    def _generations(self, world: Ints, strategy: Small, columns: Ints) -> Hashes:
+        """Generation hashes of legs, [k]."""
+        if len(self.worlds) == 1:
+            return generation_hashes(self.worlds[0].frame, strategy, columns)
+        found = np.empty(len(world), dtype=np.uint64)
+        for number, one in enumerate(self.worlds):
             mine = world == number
-            strategy[mine], chain[mine], generation[mine] = _whose(tick, own[mine])
-        return strategy, chain, generation
+            found[mine] = generation_hashes(one.frame, strategy[mine], columns[mine])
+        return found
 
     def _result(self) -> Result:
         frames = [world.frame for world in self.worlds]
@@ -323,9 +388,3 @@ class _Backtest:
             self.notices.notices(),
             tuple(switch for world in self.worlds for switch in world.switches.switches()),
         )
-
-
-def _whose(tick: Tick, columns: Ints) -> tuple[Small, Small, Hashes]:
-    """(strategy, chain, generation hash) of one world's symbols."""
-    strategy = tick.orders.strategy.take(columns)
-    return strategy, tick.chain.chain.take(columns), generation_hashes(tick.frame, strategy, columns)

@@ -48,13 +48,19 @@ class WorldTape:
 
     def note(self, tick: Tick, pnl: float) -> None:
         """A decision tick."""
-        self.capital.append(tick.load.capital)
+        self.add(tick.load.capital, pnl, (tick.load.current, tick.load.held, tick.chain.chain, tick.market.p))
+        self.kill[-1] = tick.gate.kill
+
+    def add(self, capital: float, pnl: float, rows: tuple[Floats, Bools, Small, Floats]) -> None:
+        """A decision tick without a kill: capital, profit so far, and fractions, positions, chains, probabilities."""
+        self.capital.append(capital)
         self.pnl.append(pnl)
-        self.kill.append(tick.gate.kill)
-        self.current.append(tick.load.current)
-        self.held.append(tick.load.held)
-        self.chain.append(tick.chain.chain)
-        self.p.append(tick.market.p)
+        self.kill.append(0)
+        current, held, chain, p = rows
+        self.current.append(current)
+        self.held.append(held)
+        self.chain.append(chain)
+        self.p.append(p)
         if len(self.current) >= _WAITING:
             self._fold()
 

@@ -93,8 +93,8 @@ class Seat:
             exact=Exact(atoms, purse.atom),  # type: ignore[arg-type]
             external=self.frame.nowhere,
             working=self._working(floor.working, float(purse.atom)),
-            fills=self._fills(happened.fills, atoms),
-            results=self._answers(happened),
+            fills=self.fills(happened.fills, atoms),
+            results=self.answers(happened),
         )
 
     def _working(self, legs: Legs, size: float) -> WorkingColumns:
@@ -107,8 +107,8 @@ class Seat:
         since[mine.column] = mine.since
         return WorkingColumns(leg, qty, since)
 
-    def _fills(self, fills: Sequence[Fills], atoms: Ints) -> FillColumns | tuple[()]:
-        """An order fills as a whole and a symbol has one order at a time, so what is held now is what was held after it."""
+    def fills(self, fills: Sequence[Fills], atoms: Ints) -> FillColumns | tuple[()]:
+        """Fills over the world's columns. An order fills as a whole and a symbol has one order at a time, so what is held now is what was held after it."""
         parts = [(self.has(part.legs), part.at // self.frame.interval * self.frame.interval) for part in fills]
         parts = [part for part in parts if len(part[0])]
         if not parts:
@@ -122,7 +122,7 @@ class Seat:
         opened = (side != 0) & (side != np.sign(after - legs.atoms))
         return FillColumns(legs.column, side.astype(np.int8), opened, at, legs.owner, legs.generation)
 
-    def _answers(self, happened: Happened) -> AnswerColumns | tuple[()]:
+    def answers(self, happened: Happened) -> AnswerColumns | tuple[()]:
         """Answers to what was sent and the ends of what expired; a fill follows the answer that was counted, a cancel says
         nothing about the broker."""
         if not len(happened.sent) and not len(happened.expired):

@@ -15,17 +15,22 @@ from ..bars import Floats, Ints
 
 #: relative error of a handful of float64 operations, with room
 FEW = 8 * 2.0**-53
+#: integers below this leave room in int64
+LARGE = 2.0**61
 
 
 def nearest(value: Floats, exact: Callable[[int], int]) -> Ints:
     """Ties-to-even integers of `value`, which carries at most the error of a few operations; `exact(i)` answers for
     element i where that leaves a doubt."""
     rounded = np.rint(value)
-    doubt = 0.5 - np.abs(value - rounded) <= np.abs(value) * FEW + FEW
     whole = rounded.astype(np.int64)
-    if np.count_nonzero(doubt):
-        for i in np.flatnonzero(doubt).tolist():
-            whole[i] = exact(i)
+    rounded -= value
+    np.abs(rounded, out=rounded)
+    size = np.abs(value)
+    if np.maximum.reduce(rounded) < 0.5 - (float(np.maximum.reduce(size)) * FEW + FEW):
+        return whole  # nobody is near a tie
+    for i in np.flatnonzero(0.5 - rounded <= size * FEW + FEW).tolist():
+        whole[i] = exact(i)
     return whole
 
 
@@ -40,4 +45,4 @@ def half_even(numerator: Ints, denominator: Ints) -> Ints:
 
 def fits(product: Floats) -> bool:
     """No product of this size leaves int64."""
-    return not len(product) or float(np.abs(product).max()) < 2.0**61
+    return not len(product) or float(np.abs(product).max()) < LARGE

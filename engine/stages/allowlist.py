@@ -16,11 +16,13 @@ from ..tick import Allowlist, Tick, any_strategy, no_reasons, put, some
 
 def run(frame: Frame, tick: Tick) -> Tick:
     """Fill in `tick.allowlist`."""
-    tick.allowlist = frame.recent.of(_allowed, frame, tick.chain.chain, tick.market.session.day if frame.dated else "")
+    tick.allowlist = frame.recent.of(
+        allowed_in, frame, tick.chain.chain, tick.market.session.day if frame.dated else ""
+    )
     return tick
 
 
-def _allowed(frame: Frame, chain: Small, day: str) -> Allowlist:
+def allowed_in(frame: Frame, chain: Small, day: str) -> Allowlist:
     """`day`: where rows end, the exchange's day."""
     allowed, own = allowed_on(frame, day_number(day)) if day else frame.allowed, frame.overridden
     named = frame.uses.take(chain, axis=1) if own is None else own.uses.take(places(frame, chain), axis=1)

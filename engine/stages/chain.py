@@ -29,12 +29,12 @@ def run(frame: Frame, tick: Tick) -> Tick:
         reason = no_reasons(frame)
         put(reason, (chain != current) & (current >= 0), Reason.CHAIN_CHANGED)
         put(reason, ~certain & known, Reason.CHAIN_UNKNOWN)
-    exposure, chosen = frame.recent.of(_given, frame, chain)
+    exposure, chosen = frame.recent.of(given_by, frame, chain)
     tick.chain = Chain(chain, exposure, certain if chosen is None else certain & chosen, reason)
     return tick
 
 
-def _given(frame: Frame, chain: Small) -> tuple[Floats, Bools | None]:
+def given_by(frame: Frame, chain: Small) -> tuple[Floats, Bools | None]:
     """(exposure, which symbols are in a chain at all or None for all of them). Index -1, before the first decision, reads the
     exposure of the last chain and enters nothing."""
     own = frame.overridden

@@ -320,7 +320,7 @@ def _orders(frame: Frame, tick: Tick, plan: _Plan) -> Orders:
     )
 
 
-def _nobody(frame: Frame) -> Small:
+def nobody_at(frame: Frame) -> Small:
     return fixed(np.full(frame.symbols, NOBODY, dtype=np.int16))
 
 
@@ -333,7 +333,7 @@ def _pending(frame: Frame, tick: Tick, plan: _Plan, opens: Bools) -> tuple[Float
     order; a new decision replaces it."""
     if tick.market.decision:
         if tick.gate.trading == TradingState.HALTED or not some(plan.turning):
-            return frame.nothing, frame.recent.of(_nobody, frame)
+            return frame.nothing, frame.recent.of(nobody_at, frame)
         pending = np.where(plan.turning, plan.target, 0.0)
         return pending, np.where(plan.turning, tick.select.selected, np.int16(NOBODY))
     spent = opens | plan.protective

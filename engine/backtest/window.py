@@ -1,0 +1,96 @@
+"""Rows of a block that change nothing but numbers: what a whole stretch of bars says at once.
+
+In: a block of rows, what follows from it, and what changes slowly (chains, selection, allowlist). Out: `Window`: for each row
+its targets after caps and exposure, and whether anything happens in it that needs the thirteen steps: something unknown or
+late, a guard, another chain or strategy, a cap, a target too small to keep. The lane asks this once per block of rows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..ahead import AheadRows
+from ..bars import Bools, Floats, Small
+from ..blocks import Block
+from ..frame import EPS, Frame
+
+#: sums of a whole block round differently from those of a row
+_SURE = 1 - 1e-9
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Slow:
+    """What stays as it is while the lane is open. `candidates` [N, S]; `chain`, `selected` [S]; `exposure` [S]."""
+
+    chain: Small
+    selected: Small
+    candidates: Bools
+    exposure: Floats
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Window:
+    """Rows `low` on of a block. `calm`: nothing but numbers; `target` [T, S] after exposure; `flat` [T, S] wants nothing;
+    `short`: somebody wants a short."""
+
+    block: Block
+    ahead: AheadRows
+    slow: Slow
+    low: int
+    high: int
+    calm: list[bool]
+    target: Floats
+    flat: Bools
+    short: list[bool]
+
+
+def window_of(frame: Frame, place: tuple[Block, AheadRows, int], slow: Slow, rows: int) -> Window:
+    """The next rows from a place of a block on."""
+    block, ahead, low = place
+    high = min(low + rows, len(block))
+    part = slice(low, high)
+    chosen = slow.selected >= 0
+    calm = ahead.sound[part] & ahead.regime[part] & ahead.current[part] & ~ahead.guarded[part] & ahead.certain[part]
+    calm &= np.logical_and.reduce(ahead.first[part] == slow.chain, axis=1)
+    calm &= ~_turns(frame, block, ahead, part, slow)
+    rows_of = np.maximum(slow.selected, 0), frame.columns
+    raw = ahead.target[part, 0] if frame.strategies == 1 else ahead.target[part][:, *rows_of]
+    raw = np.where(chosen, raw, 0.0)
+    size = np.abs(raw)
+    calm &= _fits(frame, size)
+    own = size * slow.exposure
+    if "min_target" in frame.churn:
+        least = frame.program.settings.churn_guard.min_target - EPS
+        calm &= ~np.logical_or.reduce((own < least) & (size != 0), axis=1)
+    target = raw * slow.exposure
+    short = np.minimum.reduce(target, axis=1) < 0
+    return Window(block, ahead, slow, low, high, calm.tolist(), target, raw == 0, short.tolist())
+
+
+def _turns(frame: Frame, block: Block, ahead: AheadRows, part: slice, slow: Slow) -> Bools:
+    """[T] whether somebody is selected for the first time, or somebody else is better."""
+    chosen = slow.selected >= 0
+    speaking = slow.candidates & np.isfinite(ahead.score[part]) & (block.signal[part] != 0)
+    if frame.strategies == 1:
+        first: Bools = np.logical_or.reduce(speaking[:, 0] & ~chosen, axis=1)
+        return first
+    score = np.where(speaking, ahead.score[part], -np.inf)
+    top, best = np.maximum.reduce(score, axis=1), score.argmax(axis=1)
+    now = ahead.score[part][:, np.maximum(slow.selected, 0), frame.columns]
+    edge = frame.program.settings.select.switch_edge - EPS
+    better = (best != slow.selected) & ~(top - now < edge)  # also where the present one has no score
+    turns: Bools = np.logical_or.reduce((top > -np.inf) & (~chosen | better), axis=1)
+    return turns
+
+
+def _fits(frame: Frame, size: Floats) -> Bools:
+    """[T] no cap has anything to cut."""
+    risk = frame.program.settings.risk
+    fits: Bools = np.maximum.reduce(size, axis=1) <= risk.max_symbol
+    fits &= np.add.reduce(size, axis=1) <= risk.max_total * _SURE
+    if frame.sectors:
+        member = frame.sector[:, None] == np.arange(frame.sectors)
+        fits &= np.logical_and.reduce(size @ member <= risk.max_sector * _SURE, axis=1)
+    return fits
