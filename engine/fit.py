@@ -24,24 +24,28 @@ exit. The router adds alpha_k x p_k for the probabilities that `select.alphas` n
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
-from .bars import Floats, Sides
+from .bars import Floats, Sides, Small
 from .blocks import Block
 from .frame import Frame
 from .market import Market
 from .masks import either
 
 #: coefficient of align: trend, chop, defensive
-_ALIGN: Final = np.array([[0.50], [-0.20], [0.20]])
+_ALIGN: Final = (0.50, -0.20, 0.20)
 
 
 def scores(frame: Frame, market: Market | Block, signal: Sides) -> Floats:
     """Adjusted scores [N, S] of `signal` [N, S], with what the router adds: the sum of alpha x p. Of a block of bars
     [T, N, S], with a leading axis of time everywhere."""
-    slope, if_long, if_short = (rows.take(frame.style, axis=-2) for rows in _terms(market.fit, market.p))
+    styles, place = frame.recent.of(_styles, frame.style)
+    slope, if_long, if_short = _terms(market.fit, market.p, styles)
+    if len(styles) > 1 or frame.strategies > 1:
+        slope, if_long, if_short = (rows.take(place, axis=-2) for rows in (slope, if_long, if_short))
     score: Floats = np.multiply(slope, signal, out=slope)
     score += either(signal > 0, if_long, if_short)
     for row, alpha in frame.alphas:
@@ -49,26 +53,55 @@ def scores(frame: Frame, market: Market | Block, signal: Sides) -> Floats:
     return score
 
 
-def _terms(fit: Floats, p: Floats) -> tuple[Floats, Floats, Floats]:
-    """Per style (trend, chop, defensive): coefficient of the signal, constant for longs, constant for the rest;
-    [..., 3, S]."""
+def _styles(style: Small) -> tuple[tuple[int, ...], Small]:
+    """(styles that strategies have, the place of each strategy's among them)."""
+    used, place = np.unique(style, return_inverse=True)
+    return tuple(used.tolist()), place.astype(np.int16)
+
+
+def _terms(fit: Floats, p: Floats, styles: tuple[int, ...]) -> tuple[Floats, Floats, Floats]:
+    """Per style: coefficient of the signal, constant for longs, constant for the rest; [..., styles, S]."""
     trend15, trend60, mom15, mom60, vol_score, overext = (fit[..., row, :] for row in range(6))
-    p_up, p_down, p_chop, p_high_vol = (p[..., row, :] for row in range(4))
     bent15, bent60, bent_mom60, bent_mom, bent_over = np.tanh(
         (trend15 / 0.0030, trend60 / 0.0035, mom60 / 0.015, (mom15 + mom60) / 0.020, overext / 2.5)
     )
     direction = 0.6 * bent60 + 0.4 * bent_mom60
     strength = 0.40 * np.abs(bent15) + 0.35 * np.abs(bent60) + 0.25 * np.abs(bent_mom)
-    calm = 1.0 - strength
-    chop_score = np.minimum(np.maximum(calm + 0.20 * vol_score, 0.0), 1.0)
-    stretched = np.maximum(bent_over, 0.0)
-    trend = 0.30 * strength - 0.20 * p_chop - 0.10 * p_high_vol - 0.10 * stretched
-    chop = 0.35 * p_chop + 0.25 * chop_score + 0.20 * calm - 0.15 * p_high_vol
-    defensive = 0.30 * p_high_vol - 0.20 * stretched
-    slope, if_long, if_short = np.empty((3, *direction.shape[:-1], 3, direction.shape[-1]))
-    np.multiply(_ALIGN, direction[..., None, :], out=slope)
-    for side, p_side in ((if_long, p_up), (if_short, p_down)):
-        np.add(trend, 0.10 * p_side, out=side[..., 0, :])
-        side[..., 1, :] = chop
-        np.add(defensive, 0.30 * p_side, out=side[..., 2, :])
+    chart = _Chart(strength, np.maximum(bent_over, 0.0), vol_score, p)
+    slope, if_long, if_short = np.empty((3, *direction.shape[:-1], len(styles), direction.shape[-1]))
+    for place, style in enumerate(styles):
+        np.multiply(_ALIGN[style], direction, out=slope[..., place, :])
+        base, share = _BASES[style](chart)
+        for side, row in ((if_long, 0), (if_short, 1)):
+            np.add(base, share * p[..., row, :] if share else 0.0, out=side[..., place, :])
     return slope, if_long, if_short
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Chart:
+    """What styles look at: trend strength, overextension, volatility score, probabilities [..., 4, S]."""
+
+    strength: Floats
+    stretched: Floats
+    vol_score: Floats
+    p: Floats
+
+
+def _trend(chart: _Chart) -> tuple[Floats, float]:
+    """(constant, weight of p_side)."""
+    p_chop, p_high_vol = chart.p[..., 2, :], chart.p[..., 3, :]
+    return 0.30 * chart.strength - 0.20 * p_chop - 0.10 * p_high_vol - 0.10 * chart.stretched, 0.10
+
+
+def _chop(chart: _Chart) -> tuple[Floats, float]:
+    p_chop, p_high_vol, calm = chart.p[..., 2, :], chart.p[..., 3, :], 1.0 - chart.strength
+    chop_score = np.minimum(np.maximum(calm + 0.20 * chart.vol_score, 0.0), 1.0)
+    return 0.35 * p_chop + 0.25 * chop_score + 0.20 * calm - 0.15 * p_high_vol, 0.0
+
+
+def _defensive(chart: _Chart) -> tuple[Floats, float]:
+    return 0.30 * chart.p[..., 3, :] - 0.20 * chart.stretched, 0.30
+
+
+#: in the order of `frame.STYLES`
+_BASES: Final = (_trend, _chop, _defensive)

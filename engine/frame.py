@@ -222,7 +222,9 @@ def hash_of(generation: str) -> int:
 
 def generation_hashes(frame: Frame, strategy: Small, columns: Ints) -> Hashes:
     """[k] generation hashes of strategy indexes (or MIX) for symbols; 0 for nobody."""
-    own = frame.generation.take(strategy * np.int64(frame.symbols) + columns, mode="clip")
+    own: Hashes = frame.generation.take(strategy * np.int64(frame.symbols) + columns, mode="clip")
+    if not np.count_nonzero(strategy < 0):
+        return own
     own = np.where(strategy >= 0, own, np.uint64(0))
     mixed = strategy == MIX
     return np.where(mixed, frame.mix_generation.take(columns), own) if np.count_nonzero(mixed) else own

@@ -160,24 +160,30 @@ def sending_order(frame: Frame, at: Ints, opens: Bools, delta: Floats, rank: Flo
 def legs_of(number: int, wishes: Wishes, venue: Venue, capital: float) -> Sized:
     """The quantities that one world wishes, before buying power; `number` is that of its tick."""
     close, mark, held, k = wishes.close, wishes.mark, wishes.held, len(wishes.column)
-    shares = np.divide(wishes.delta * capital, mark, out=np.zeros(k), where=mark > 0)
+    shares = wishes.delta * capital
+    if np.minimum.reduce(mark) > 0:
+        shares /= mark
+    else:
+        shares = np.divide(shares, mark, out=np.zeros(k), where=mark > 0)
     unit: Ints | int = venue.lot
     if venue.lot != venue.whole:
         unit = np.where(close | (shares >= 0), venue.lot, venue.whole)
-    atoms = _lots(shares, unit, venue)
-    # a remainder below the twelfth digit is no position
-    whole = wishes.whole | (close & (np.abs(atoms) * venue.size >= np.abs(held) * (1 - _DIGITS)))
+    atoms, whole = _lots(shares, unit, venue), wishes.whole
+    if np.count_nonzero(whole) < np.count_nonzero(close):  # a remainder below the twelfth digit is no position
+        whole = whole | (close & (np.abs(atoms) * venue.size >= np.abs(held) * (1 - _DIGITS)))
     atoms[whole] = 0
+    qty = np.multiply(atoms, venue.size, dtype=np.float64)
+    qty[whole] = -held[whole]
     blank = np.zeros(k)
     return Sized(
-        tick=np.full(k, number),
+        tick=constant(k, number),
         column=wishes.column,
         close=close,
         whole=whole,
         atoms=atoms,
         wished=atoms,
-        qty=np.where(whole, -held, atoms * venue.size),
-        unit=np.full(k, unit) if isinstance(unit, int) else unit,
+        qty=qty,
+        unit=constant(k, unit) if isinstance(unit, int) else unit,
         mark=mark,
         rank=wishes.rank,
         reason=wishes.reason,
@@ -185,6 +191,13 @@ def legs_of(number: int, wishes: Wishes, venue: Venue, capital: float) -> Sized:
         needed=blank,
         funds=blank,
     )
+
+
+def constant(rows: int, value: int) -> Ints:
+    """A column of one value."""
+    column = np.empty(rows, dtype=np.int64)
+    column.fill(value)  # much faster than `full` for a few rows
+    return column
 
 
 def _lots(shares: Floats, unit: Ints | int, venue: Venue) -> Ints:
@@ -204,9 +217,8 @@ def _denied(wishes: Wishes, venue: Venue, atoms: Ints, whole: Bools) -> Codes:
             put(denial, nothing & close, _DROPPED)
     if not venue.shorting:
         put(denial, (atoms < 0) & ~close, Reason.DENIED_SHORT)
-    unpriced = wishes.mark <= 0
-    if some(unpriced):
-        put(denial, ~close & unpriced, Reason.DENIED_MARK)
+    if np.minimum.reduce(wishes.mark) <= 0:
+        put(denial, ~close & (wishes.mark <= 0), Reason.DENIED_MARK)
     return denial
 
 
@@ -227,6 +239,10 @@ def within_funds(rows: Sized, venues: Sequence[Venue], buying_power: float) -> S
     """The rows after smallest notional and buying power, nothing touched where everything fits; `venues` by tick."""
     notional = np.abs(rows.qty)
     notional *= rows.mark
+    denied = some(rows.denial)
+    plenty = not denied and float(np.add.reduce(notional)) * SHORT_MARGIN <= buying_power
+    if plenty and not any(venue.least for venue in venues):
+        return rows
     asks = (rows.denial == 0) & ~rows.whole
     small = None
     if any(venue.least for venue in venues):
@@ -241,7 +257,7 @@ def within_funds(rows: Sized, venues: Sequence[Venue], buying_power: float) -> S
     denial = rows.denial
     if small is not None and some(small):
         denial = np.where(small, np.uint8(Reason.DENIED_NOTIONAL), denial)
-    if some(denial):
+    if denied or some(denial):
         return replace(rows, atoms=np.where(denial == 0, rows.atoms, 0), denial=denial)
     return rows
 

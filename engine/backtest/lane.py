@@ -13,11 +13,11 @@ from __future__ import annotations
 
 from copy import copy
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
-from ..bars import Bools, Floats, Ints, Small
+from ..bars import Bools, Floats
 from ..blocks import Block
 from ..caps import clipped, trimmed
 from ..frame import EPS, Frame, generation_hashes
@@ -34,8 +34,10 @@ from ..state import NOBODY, DecideState
 from ..tick import Gate
 from .lookout import Seen
 from .view import Readings
-from .window import Slow, Window, window_of
+from .window import SURE, Slow, Window, window_of
 
+#: the smallest float: what is not below it is not 0
+TINY: Final = 5e-324
 #: rows looked at together; after a look in vain so many ticks pass before the next one, doubled up to the last
 _ROWS = 48
 _PATIENCE = (1, 16)
@@ -68,12 +70,18 @@ class Memory:
     shorts: bool
     stops: bool
     takes: bool
+    block: Block | None = None
+    index: int = 0
 
     def looked(self) -> None:
         """After sides or distances changed."""
         self.signs = self.own["side"].astype(np.float64)
-        self.shorts = bool(np.minimum.reduce(self.own["side"]) < 0 or np.minimum.reduce(self.own["last_side"]) < 0)
+        self.shorts = bool(np.minimum.reduce(self.own["last_side"]) < 0)  # whoever is short was so last
         self.stops, self.takes = (_known(self.own[name]) for name in ("stop_distance", "take_distance"))
+
+    def follows(self, window: Window, index: int) -> bool:
+        """The last decision was at the row before, which the window has seen as well."""
+        return self.block is window.block and self.index == index - 1 >= window.low
 
 
 def _known(column: Floats) -> bool:
@@ -113,6 +121,9 @@ class Lane:
         self._memory: Memory | None = None
         self._window: Window | None = None
         self._wait, self._patience = 0, _PATIENCE[0]
+        # a change of nothing is none
+        self._smallest = max(settings.orders.min_delta - EPS, TINY)
+        self._least = max(settings.churn_guard.deadband - EPS if "deadband" in frame.churn else 0.0, TINY)
         self.possible = (
             settings.select.method == "single_best"
             and not (frame.dated or frame.program.regime.shadow)
@@ -124,12 +135,6 @@ class Lane:
         """The state as of the last tick; the lane is closed."""
         memory, self._memory = self._memory, None
         return state if memory is None else _state(self._frame, state, memory)
-
-    def owners(self, columns: Ints) -> Small:
-        """Owners of positions, [k]."""
-        assert self._memory is not None
-        found: Small = self._memory.own["owner"].take(columns)
-        return found
 
     def decision(self, state: DecideState, seen: Seen, moment: Moment) -> Decided | None:
         """A decision tick that nothing happened before: no fills, answers or working orders."""
@@ -144,7 +149,7 @@ class Lane:
             return None
         if moment.qty is not memory.qty or moment.average is not memory.average:
             return None
-        if np.count_nonzero(beyond(mark, memory.mark, self._settings.freshness.max_gap)):
+        if not memory.follows(window, index) and self._jumped(memory, mark):
             return None
         if _stopped(memory, self._settings.risk.position_stop, mark, moment.average):
             return None
@@ -153,15 +158,15 @@ class Lane:
         current /= capital
         held = moment.qty != 0
         leaves = held & window.flat[row]
-        target = self._kept(memory, window, row, current, leaves)
-        if target is None or not self._within_caps(target, current, held):
+        if self._turns(memory, window, row) or not self._within_caps(window, row, current, leaves):
             return None
-        wishes = self._wishes(memory, window, index, (target, current, held, leaves), moment)
+        wishes = self._wishes(memory, window, index, (current, held, leaves), moment)
         if wishes is not None:
             if self._by_line(memory, wishes, held):
                 return None
             _entered(memory, window.block, index, wishes, held)
         memory.mark, memory.flat, memory.gate, memory.now = mark, window.flat[row], gate, moment.now
+        memory.block, memory.index = window.block, index
         memory.equity = gate.close_equity = moment.readings.equity
         return Decided(window, row, capital, current, held, wishes)
 
@@ -177,7 +182,7 @@ class Lane:
         current = moment.qty * memory.mark
         current /= capital
         held = moment.qty != 0
-        if np.count_nonzero(held & memory.flat) or not self._within_caps(current, current, held):
+        if np.count_nonzero(held & memory.flat) or not self._keeps_caps(current, held):
             return False
         if _stopped(memory, self._settings.risk.position_stop, memory.mark, moment.average):
             return False
@@ -291,17 +296,43 @@ class Lane:
                 return None
         return gate
 
-    def _within_caps(self, target: Floats, current: Floats, held: Bools) -> bool:
-        """Nothing is clipped, and nothing trimmed."""
-        frame, risk = self._frame, self._settings.risk
-        size = np.maximum(np.abs(target), np.abs(current))
+    def _jumped(self, memory: Memory, mark: Floats) -> bool:
+        return bool(np.count_nonzero(beyond(mark, memory.mark, self._settings.freshness.max_gap)))
+
+    def _turns(self, memory: Memory, window: Window, row: int) -> bool:
+        """Somebody may turn to the other side."""
+        if not (window.short[row] or memory.shorts):
+            return False
+        target, side, last = window.target[row], memory.own["side"], memory.own["last_side"]
+        return bool(np.count_nonzero(target * side < 0) or np.count_nonzero((target * last < 0) & (side == 0)))
+
+    def _keeps_caps(self, current: Floats, held: Bools) -> bool:
+        """Nothing is trimmed."""
+        risk, size = self._settings.risk, np.abs(current)
         if (
-            not frame.sectors
-            and float(np.add.reduce(size)) <= risk.max_total
+            not self._frame.sectors
+            and np.add.reduce(size) <= risk.max_total
             and np.maximum.reduce(size) <= risk.max_symbol
         ):
             return True
-        return clipped(frame, target, current, frame.nothing) is target and trimmed(frame, current, held) is None
+        return trimmed(self._frame, current, held) is None
+
+    def _within_caps(self, window: Window, row: int, current: Floats, leaves: Bools) -> bool:
+        """Nothing is trimmed and nothing clipped, whatever the deadband holds back."""
+        frame, risk, size = self._frame, self._settings.risk, np.abs(current)
+        if not frame.sectors:
+            gross, peak = float(np.add.reduce(size)) + window.gross[row], float(np.maximum.reduce(size))
+            if gross <= risk.max_total * SURE and max(peak, window.peak[row]) <= risk.max_symbol:
+                return True
+        target = self._kept(window.target[row], current, leaves)
+        return clipped(frame, target, current, frame.nothing) is target and trimmed(frame, current, size > 0) is None
+
+    def _kept(self, target: Floats, current: Floats, leaves: Bools) -> Floats:
+        """Targets after the deadband."""
+        if "deadband" not in self._frame.churn:
+            return target
+        near = np.abs(target - current) < self._settings.churn_guard.deadband - EPS
+        return np.where(near & ~leaves, current, target)
 
     def _by_line(self, memory: Memory, wishes: Wishes, held: Bools) -> bool:
         """Whether a position would be opened whose stop or take is a line."""
@@ -314,31 +345,18 @@ class Lane:
 
     # -- what comes out ------------------------------------------------------------------------------------------------
 
-    def _kept(self, memory: Memory, window: Window, row: int, current: Floats, leaves: Bools) -> Floats | None:
-        """Targets after the deadband; None where somebody turns to the other side."""
-        target: Floats = window.target[row]
-        if window.short[row] or memory.shorts:
-            side, last = memory.own["side"], memory.own["last_side"]
-            if np.count_nonzero(target * side < 0) or np.count_nonzero((target * last < 0) & (side == 0)):
-                return None
-        if "deadband" not in self._frame.churn:
-            return target
-        near = np.abs(target - current) < self._settings.churn_guard.deadband - EPS
-        near &= ~leaves
-        return np.where(near, current, target)
-
     def _wishes(
-        self, memory: Memory, window: Window, index: int, of: tuple[Floats, Floats, Bools, Bools], moment: Moment
+        self, memory: Memory, window: Window, index: int, of: tuple[Floats, Bools, Bools], moment: Moment
     ) -> Wishes | None:
-        """The legs from current to target."""
-        target, current, held, leaves = of
+        """The legs from current to target; the deadband holds back all but those that leave."""
         if not _open(moment):
             return None
+        (current, held, leaves), target = of, window.target[index - window.low]
         delta = target - current
-        at = delta.nonzero()[0]
-        size = np.abs(target.take(at))
-        opens = size > np.abs(current.take(at))
-        sent = np.abs(delta.take(at)) >= self._settings.orders.min_delta - EPS
+        far = leaves | (np.abs(delta) >= self._least)
+        at = far.nonzero()[0]
+        opens = np.abs(target.take(at)) > np.abs(current.take(at))
+        sent = np.abs(delta.take(at)) >= self._smallest
         sent |= leaves.take(at)
         if not self._opens(moment):
             sent &= ~opens
@@ -407,24 +425,24 @@ def _entered(memory: Memory, block: Block, index: int, wishes: Wishes, held: Boo
 
 def _filled(memory: Memory, fills: FillColumns) -> bool:
     """Positions after fills, in place; False, and nothing is changed, where an order is not the one that was decided last."""
-    own = memory.own
-    turned = fills.opened | (fills.side == 0)
-    if not np.count_nonzero(turned):
-        return True
-    opened = fills.opened.nonzero()[0]
-    column, owner = fills.column.take(opened), fills.owner.take(opened)
+    own, opened, gone = memory.own, fills.opened.nonzero()[0], (fills.side == 0).nonzero()[0]
+    column, owner, side = fills.column.take(opened), fills.owner.take(opened), fills.side.take(opened)
     if np.count_nonzero(own["entry_strategy"].take(column) != owner):
         return False
-    own["owner"][column], own["generation"][column] = owner, fills.generation.take(opened)
-    own["side"][column] = own["last_side"][column] = fills.side.take(opened)
-    own["side_opened_at"][column] = own["last_opened_at"][column] = fills.at.take(opened)
-    own["stop_distance"][column] = own["entry_stop"].take(column)
-    own["take_distance"][column] = own["entry_take"].take(column)
-    gone = fills.column[fills.side == 0]
-    own["owner"][gone] = NOBODY
-    own["generation"][gone] = own["side"][gone] = own["side_opened_at"][gone] = 0
-    own["stop_distance"][gone] = own["take_distance"][gone] = np.nan
-    memory.looked()
+    if len(opened):
+        at = fills.at.take(opened)
+        own["owner"][column], own["generation"][column] = owner, fills.generation.take(opened)
+        own["side"][column] = own["last_side"][column] = side
+        own["side_opened_at"][column] = own["last_opened_at"][column] = at
+        own["stop_distance"][column] = own["entry_stop"].take(column)
+        own["take_distance"][column] = own["entry_take"].take(column)
+    if len(gone):
+        column = fills.column.take(gone)
+        own["owner"][column] = NOBODY
+        own["generation"][column] = own["side"][column] = own["side_opened_at"][column] = 0
+        own["stop_distance"][column] = own["take_distance"][column] = np.nan
+    if len(opened) or len(gone):
+        memory.looked()
     return True
 
 

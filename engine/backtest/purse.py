@@ -28,7 +28,7 @@ from ..paperrules import (
     night_cost,
     spendable,
 )
-from .wholes import FEW, LARGE, fits, half_even, nearest
+from .wholes import FEW, LARGE, half_even, nearest
 
 MILLION: Final = 1_000_000
 _SHORT: Final = Decimal("1.5")
@@ -72,10 +72,10 @@ class Purse:
         in millionths, int64 [k]."""
         price = self._prices(signed, opened)
         largest = float(np.maximum.reduce(np.abs(signed))) * float(np.maximum.reduce(price))
-        if largest * len(at) < LARGE:
+        if largest < LARGE:
             product = signed * price
             fee = self._fees(product)
-            self.units -= int(np.add.reduce(product))
+            self.units -= int(np.add.reduce(product)) if largest * len(at) < LARGE else sum(product.tolist())
             self._average(at, signed, price)
         else:
             fee = self._one_by_one(at, signed, price)
@@ -117,8 +117,9 @@ class Purse:
 
     def _grown(self, held: Ints, average: Ints, signed: Ints, price: Ints) -> Ints:
         """Averages of positions that became larger."""
-        cost = np.multiply(held, average, dtype=np.float64) + np.multiply(signed, price, dtype=np.float64)
-        if fits(cost):
+        largest = float(np.maximum.reduce(np.abs(held))) * float(np.maximum.reduce(average))
+        largest += float(np.maximum.reduce(np.abs(signed))) * float(np.maximum.reduce(price))
+        if largest < LARGE:
             return half_even(np.abs(held * average + signed * price), np.abs(held + signed))
         rows = zip(held.tolist(), average.tolist(), signed.tolist(), price.tolist(), strict=True)
         return np.array([self._exact_average(*row) for row in rows], dtype=np.int64)
@@ -150,9 +151,12 @@ class Purse:
         atoms = self.atoms.take(at)
         qty, price = self.qty.copy(), self.price.copy()
         qty[at] = atoms / self._per
-        price[at] = np.where(atoms == 0, np.nan, self.average.take(at) / MILLION)
+        paid = self.average.take(at) / MILLION
+        paid[atoms == 0] = np.nan
+        price[at] = paid
         self.qty, self.price = qty, price
-        self.shorts = int(np.count_nonzero(qty < 0))
+        if self.shorts or np.minimum.reduce(atoms) < 0:
+            self.shorts = int(np.count_nonzero(qty < 0))
 
     def equity(self, marks: Floats) -> float:
         """Cash and positions at `marks` [S] (0 where unknown), to the cent."""

@@ -27,13 +27,13 @@ from ..columns import Slice, columns_of
 from ..decide import decide
 from ..errors import DataError
 from ..frame import Frame, build_frame, generation_hashes
-from ..market import AnswerColumns, Market
+from ..market import Market
 from ..observe import Observer
 from ..paperrules import Tariff, nights
 from ..ports import BarFeed, MacroFeed
 from ..prices import judged
 from ..runtime import feed_all
-from ..sizing import Sized, legs_of, sized, venue_at, venue_of, within_funds
+from ..sizing import Sized, constant, legs_of, sized, venue_at, venue_of, within_funds
 from ..state import DecideState, initial
 from ..tick import Tick
 from ..ticks import ReplayTimes
@@ -146,7 +146,7 @@ class _Backtest:
         since = warmup_start(self.calendar, self.last, program.warmup)
         macros = list(self.macro.rows(0, self.last))
         feed_all(observer, macros, [columns.row(row) for row in self.feed.rows(since, self.last)])
-        seat = Seat(frame, symbols.index(universe[0]))
+        seat = Seat(frame, symbols.index(universe[0]), len(symbols))
         return _World(frame, observer, columns, seat, initial(frame), WorldTape(frame), SwitchTape(frame))
 
     def run(self, watch: Watch) -> Result:
@@ -190,10 +190,9 @@ class _Backtest:
         purse, calendar = self.floor.purse, self.calendar
         moment = Moment(now, calendar.times(now), calendar.regular_hours(now), readings, purse.qty, purse.price)
         if not decision:
-            answers = world.seat.answers(happened)
-            good = answers.good if isinstance(answers, AnswerColumns) else 0
             if np.count_nonzero(happened.refused):
                 return None
+            good = len(happened.sent)
             return False if lane.follow_up(moment, world.seat.fills(happened.fills, purse.atoms), good) else None
         if happened.fills or len(happened.sent):
             return None
@@ -208,8 +207,7 @@ class _Backtest:
             return False
         venue = venue_at(world.frame)
         legs = within_funds(legs_of(0, done.wishes, venue, done.capital), [venue], self._power)
-        selected = done.window.slow.selected.take(legs.column)
-        whose = np.where(legs.close, lane.owners(legs.column), selected)
+        whose = done.window.slow.selected.take(legs.column)  # every position is of who is selected
         self.notices.denied([world.frame], legs, now)
         return self._submit(now, moment.session.close_at, legs, (whose, chain.take(legs.column)))
 
@@ -242,7 +240,7 @@ class _Backtest:
 
     def _opened_from(self) -> int:
         """Opens up to here cannot fill anything: they were before every working order, or looked at already."""
-        return max(int(self.floor.working.since.min()) - 1, self.last if not len(self.sent) else self.last - 1)
+        return self.last - 1 if len(self.sent) else max(int(self.floor.working.since.min()) - 1, self.last)
 
     def _flow(self, legs: Legs, prices: Ints, fees: Ints) -> None:
         """Money that flowed through each symbol, in atoms times millionths."""
@@ -327,24 +325,27 @@ class _Backtest:
         k = int(np.count_nonzero(goes))
         if not k:
             return False
-        at = goes.nonzero()[0]
-        world, own, strategy, chain = (row.take(at) for row in (legs.tick, legs.column, *whose))
-        column = own + self.firsts.take(world)
-        atoms, whole = legs.atoms.take(at), legs.whole.take(at)
-        atoms[whole] = -self.floor.purse.atoms.take(column[whole])
+        rows = (legs.tick, legs.column, legs.atoms, legs.whole, legs.close, legs.mark, legs.reason, *whose)
+        if k < len(legs):
+            at = goes.nonzero()[0]
+            rows = tuple(row.take(at) for row in rows)
+        world, own, atoms, whole, close, mark, reason, strategy, chain = rows
+        column = own + self.firsts.take(world) if len(self.worlds) > 1 else own
+        if np.count_nonzero(whole):
+            atoms = atoms.copy()
+            atoms[whole] = -self.floor.purse.atoms.take(column[whole])
         sent = Legs(
             row=np.arange(self.orders.rows, self.orders.rows + k),
             column=column,
             atoms=atoms,
-            close=legs.close.take(at),
-            since=np.full(k, now),
-            expires=np.full(k, close_at),
-            wait=np.full(k, self.plan.costs.late),
+            close=close,
+            since=constant(k, now),
+            expires=constant(k, close_at),
+            wait=constant(k, self.plan.costs.late),
             owner=strategy,
             generation=self._generations(world, strategy, own),
         )
-        mark, reason = legs.mark.take(at), legs.reason.take(at)
-        self.orders.note(Sent(now, world, column, atoms, sent.close, mark, reason, strategy, chain))
+        self.orders.note(Sent(now, world, column, atoms, close, mark, reason, strategy, chain))
         self.refused = self.floor.submit(sent, self.marks)
         self.sent = sent
         return True

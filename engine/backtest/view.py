@@ -16,6 +16,7 @@ import numpy as np
 from ..bars import Bools, Ints
 from ..frame import Frame
 from ..market import Account, AnswerColumns, FillColumns, WorkingColumns
+from ..sizing import constant
 from ..tick import CLOSE_LEG, OPEN_LEG, no_reasons
 from .floor import Fills, Floor, Legs, joined
 
@@ -59,15 +60,16 @@ class Readings:
 
 
 class Seat:
-    """A world's place among the feed's columns, from `first` on."""
+    """A world's place among the feed's `width` columns, from `first` on."""
 
-    def __init__(self, frame: Frame, first: int) -> None:
+    def __init__(self, frame: Frame, first: int, width: int) -> None:
         self.frame, self.first, self.last = frame, first, first + frame.symbols
+        self.alone = width == frame.symbols
         self._idle = WorkingColumns(frame.silent, frame.nothing, frame.never)
 
     def has(self, legs: Legs) -> Legs:
         """The legs that are this world's, in its own columns."""
-        if not len(legs):
+        if self.alone or not len(legs):
             return legs
         mine = (legs.column >= self.first) & (legs.column < self.last)
         if np.count_nonzero(mine) < len(legs):
@@ -78,7 +80,7 @@ class Seat:
         """The account as of this tick; `others` as in `market.Account`."""
         purse = floor.purse
         qty, price, atoms = purse.qty, purse.price, purse.atoms
-        if len(qty) != self.frame.symbols:  # a world alone is given the same arrays again, so that it sees what changed
+        if not self.alone:  # a world alone is given the same arrays again, so that it sees what changed
             here = slice(self.first, self.last)
             qty, price, atoms = qty[here], price[here], atoms[here]
         return Account(
@@ -114,13 +116,14 @@ class Seat:
         if not parts:
             return ()
         legs = parts[0][0]
-        at = np.full(len(legs), parts[0][1])
+        at = constant(len(legs), parts[0][1])
         for more, then in parts[1:]:
-            legs, at = joined(legs, more), np.concatenate((at, np.full(len(more), then)))
+            legs, at = joined(legs, more), np.concatenate((at, constant(len(more), then)))
         after = atoms.take(legs.column)
-        side = np.sign(after)
-        opened = (side != 0) & (side != np.sign(after - legs.atoms))
-        return FillColumns(legs.column, side.astype(np.int8), opened, at, legs.owner, legs.generation)
+        side = np.sign(after).astype(np.int8)
+        opened = side != np.sign(after - legs.atoms)
+        opened &= after != 0
+        return FillColumns(legs.column, side, opened, at, legs.owner, legs.generation)
 
     def answers(self, happened: Happened) -> AnswerColumns | tuple[()]:
         """Answers to what was sent and the ends of what expired; a fill follows the answer that was counted, a cancel says

@@ -41,8 +41,3 @@ def half_even(numerator: Ints, denominator: Ints) -> Ints:
     up = (twice > denominator) | ((twice == denominator) & (quotient % 2 != 0))
     whole: Ints = quotient + up
     return whole
-
-
-def fits(product: Floats) -> bool:
-    """No product of this size leaves int64."""
-    return not len(product) or float(np.abs(product).max()) < LARGE

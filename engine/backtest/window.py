@@ -15,9 +15,10 @@ from ..ahead import AheadRows
 from ..bars import Bools, Floats, Small
 from ..blocks import Block
 from ..frame import EPS, Frame
+from ..prices import beyond
 
 #: sums of a whole block round differently from those of a row
-_SURE = 1 - 1e-9
+SURE = 1 - 1e-9
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,7 +34,7 @@ class Slow:
 @dataclass(frozen=True, slots=True, eq=False)
 class Window:
     """Rows `low` on of a block. `calm`: nothing but numbers; `target` [T, S] after exposure; `flat` [T, S] wants nothing;
-    `short`: somebody wants a short."""
+    `gross`, `peak`: sum and largest of the targets' magnitudes; `short`: somebody wants a short."""
 
     block: Block
     ahead: AheadRows
@@ -43,6 +44,8 @@ class Window:
     calm: list[bool]
     target: Floats
     flat: Bools
+    gross: list[float]
+    peak: list[float]
     short: list[bool]
 
 
@@ -55,6 +58,7 @@ def window_of(frame: Frame, place: tuple[Block, AheadRows, int], slow: Slow, row
     calm = ahead.sound[part] & ahead.regime[part] & ahead.current[part] & ~ahead.guarded[part] & ahead.certain[part]
     calm &= np.logical_and.reduce(ahead.first[part] == slow.chain, axis=1)
     calm &= ~_turns(frame, block, ahead, part, slow)
+    calm[1:] &= ~_jumps(frame, block.mark[part])
     rows_of = np.maximum(slow.selected, 0), frame.columns
     raw = ahead.target[part, 0] if frame.strategies == 1 else ahead.target[part][:, *rows_of]
     raw = np.where(chosen, raw, 0.0)
@@ -64,9 +68,28 @@ def window_of(frame: Frame, place: tuple[Block, AheadRows, int], slow: Slow, row
     if "min_target" in frame.churn:
         least = frame.program.settings.churn_guard.min_target - EPS
         calm &= ~np.logical_or.reduce((own < least) & (size != 0), axis=1)
-    target = raw * slow.exposure
-    short = np.minimum.reduce(target, axis=1) < 0
-    return Window(block, ahead, slow, low, high, calm.tolist(), target, raw == 0, short.tolist())
+    target, peak = raw * slow.exposure, np.maximum.reduce(own, axis=1)
+    gross, short = np.add.reduce(own, axis=1), np.minimum.reduce(target, axis=1) < 0
+    return Window(
+        block=block,
+        ahead=ahead,
+        slow=slow,
+        low=low,
+        high=high,
+        calm=calm.tolist(),
+        target=target,
+        flat=raw == 0,
+        gross=gross.tolist(),
+        peak=peak.tolist(),
+        short=short.tolist(),
+    )
+
+
+def _jumps(frame: Frame, mark: Floats) -> Bools:
+    """[T - 1] whether a price is too far from the one of the row before."""
+    far = beyond(mark[1:], mark[:-1], frame.program.settings.freshness.max_gap)
+    jumps: Bools = np.logical_or.reduce(far, axis=1)
+    return jumps
 
 
 def _turns(frame: Frame, block: Block, ahead: AheadRows, part: slice, slow: Slow) -> Bools:
@@ -89,8 +112,8 @@ def _fits(frame: Frame, size: Floats) -> Bools:
     """[T] no cap has anything to cut."""
     risk = frame.program.settings.risk
     fits: Bools = np.maximum.reduce(size, axis=1) <= risk.max_symbol
-    fits &= np.add.reduce(size, axis=1) <= risk.max_total * _SURE
+    fits &= np.add.reduce(size, axis=1) <= risk.max_total * SURE
     if frame.sectors:
         member = frame.sector[:, None] == np.arange(frame.sectors)
-        fits &= np.logical_and.reduce(size @ member <= risk.max_sector * _SURE, axis=1)
+        fits &= np.logical_and.reduce(size @ member <= risk.max_sector * SURE, axis=1)
     return fits
