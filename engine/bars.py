@@ -42,6 +42,8 @@ def traded(row: BarRow) -> BarRow:
     """The row without the bars in which nobody traded: no volume, and one price all the time. Aggregators make them up where
     a symbol has none (R26); a price that nobody paid is not traded at, and counts for no freshness."""
     opened, high, low, close, volume = row.values
+    if np.count_nonzero(volume) == len(volume):
+        return row
     made_up = row.present & (volume == 0) & (high == low) & (opened == close)
     if not np.count_nonzero(made_up):
         return row

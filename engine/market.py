@@ -149,7 +149,7 @@ class WorkingOrder:
     attempt: int
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class FillColumns:
     """Fills in columns, k rows, oldest first: which symbol; sign of the position after it (0 = flat); whether it opened that
     side, from flat or across zero; grid time it happened in; strategy index and generation hash of its order."""
@@ -165,7 +165,7 @@ class FillColumns:
         return len(self.column)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class AnswerColumns:
     """Answers of a broker that never fails, in columns, k rows: which symbol; closing leg; refused for a business reason.
     `good` orders, each counted once, were taken or ended without an error."""
@@ -179,7 +179,7 @@ class AnswerColumns:
         return len(self.column)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class WorkingColumns:
     """Working orders in columns over the symbols, at most one of each: leg as in `tick.Load.working`, signed shares that
     remain, tick that sent it; 0 where none is."""

@@ -53,7 +53,7 @@ class Venue:
     shorting: bool
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Sized:
     """Legs of the ticks in the order to send them, k rows.
 
@@ -99,7 +99,7 @@ def venue_at(frame: Frame) -> Venue:
     return frame.recent.of(venue_of, frame.program.settings.exchange)  # a policy's hash takes longer than asking
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Wishes:
     """Legs of one world in the order in which they are to be sent, k rows: which symbol; closing leg; the whole position;
     signed fraction of world capital; price; shares held; rank of opening legs; reason code. `decision`: of a decision tick."""

@@ -24,7 +24,7 @@ from .purse import Purse
 _SURE: Final = 1e-9
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Legs:
     """Orders as columns, W rows: row in the list of all orders, column among the feed's symbols, signed atoms, closing leg,
     grid time of the tick that sent it, end of its session, bars it still has to wait, strategy index in its world and hash
@@ -61,7 +61,7 @@ NO_LEGS: Final = Legs(
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Fills:
     """Fills as columns: the filled legs, start of the bar that filled them, price and fee in millionths."""
 

@@ -88,7 +88,7 @@ def _known(column: Floats) -> bool:
     return bool(np.count_nonzero(np.isnan(column)) < len(column))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Moment:
     """A tick: its time, the session, whether the exchange is open, readings of the account, shares and average prices."""
 
@@ -100,7 +100,7 @@ class Moment:
     average: Floats
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Decided:
     """A decision tick of the lane: what the tapes note, and the wishes (None: nothing is sent)."""
 
@@ -353,27 +353,37 @@ class Lane:
             return None
         (current, held, leaves), target = of, window.target[index - window.low]
         delta = target - current
-        far = leaves | (np.abs(delta) >= self._least)
+        size = np.abs(delta)
+        far = size >= self._least
+        far |= leaves
         at = far.nonzero()[0]
+        if not len(at):
+            return None
         opens = np.abs(target.take(at)) > np.abs(current.take(at))
-        sent = np.abs(delta.take(at)) >= self._smallest
-        sent |= leaves.take(at)
+        exits, size = leaves.take(at), size.take(at)
+        sent = size >= self._smallest
+        sent |= exits
         if not self._opens(moment):
             sent &= ~opens
         if np.count_nonzero(sent) < len(at):
-            at, opens = at[sent], opens[sent]
-        if not len(at):
-            return None
-        selected, step = memory.slow.selected.take(at), delta.take(at)
-        rank = np.abs(window.ahead.score[index][np.maximum(selected, 0), at])
-        rank = np.where(selected >= 0, np.fmax(rank, 0.0), 0.0)
-        order = sending_order(self._frame, at, opens, step, rank)
-        at, opens = at.take(order), opens.take(order)
+            at, opens, exits = at[sent], opens[sent], exits[sent]
+            if not len(at):
+                return None
+        # every symbol with a wish has a strategy
+        score = window.ahead.score[index]
+        rank = score[0].take(at) if len(score) == 1 else score[memory.slow.selected.take(at), at]
+        np.abs(rank, out=rank)
+        np.fmax(rank, 0.0, out=rank)
+        step = delta.take(at)
+        if len(at) > 1:
+            order = sending_order(self._frame, at, opens, step, rank)
+            at, opens, exits, step, rank = (part.take(order) for part in (at, opens, exits, step, rank))
         closing = target.take(at) == 0  # never of an opening leg
-        reason = np.where(opens, _OPENS[held.take(at).view(np.int8)], _CLOSES[closing.view(np.int8)])
-        reason[leaves.take(at)] = Reason.OWNER_EXIT
+        close = ~opens
+        reason = _REASONS.take((close * 2 + np.where(opens, held.take(at), closing)).astype(np.int64))
+        reason[exits] = Reason.OWNER_EXIT
         mark, shares = window.block.mark[index].take(at), moment.qty.take(at)
-        return Wishes(at, ~opens, closing, delta.take(at), mark, shares, rank.take(order), reason, decision=True)
+        return Wishes(at, close, closing, step, mark, shares, rank, reason, decision=True)
 
 
 def _open(moment: Moment) -> bool:
@@ -381,8 +391,8 @@ def _open(moment: Moment) -> bool:
     return moment.regular and session.open_at <= moment.now < session.close_at
 
 
-_OPENS = np.array([Reason.ENTRY, Reason.ADD], dtype=np.uint8)
-_CLOSES = np.array([Reason.REDUCE, Reason.CLOSE], dtype=np.uint8)
+#: of opening legs on a flat and on a held symbol, of partial and of whole closing ones
+_REASONS = np.array([Reason.ENTRY, Reason.ADD, Reason.REDUCE, Reason.CLOSE], dtype=np.uint8)
 
 
 def _managed(frame: Frame, state: DecideState) -> bool:

@@ -27,12 +27,19 @@ from ..ports import BarFeed, MacroFeed
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Seen:
-    """One row that became known: when, closes [feed symbols] with NaN where there is no bar, and where each world finds it:
-    block, what follows from it, row."""
+    """One row that became known: when, closes [feed symbols] with NaN where there is no bar, whether everybody has one, and
+    where each world finds it: block, what follows from it, row."""
 
     known_at: int
     closes: Floats
+    everybody: bool
     places: tuple[tuple[Block, AheadRows, int], ...]
+
+
+def _seen(row: BarRow, places: tuple[tuple[Block, AheadRows, int], ...]) -> Seen:
+    everybody = np.count_nonzero(row.present) == len(row.present)
+    closes = row.values[3] if everybody else np.where(row.present, row.values[3], np.nan)
+    return Seen(row.known_at, closes, everybody, places)
 
 
 class Lookout:
@@ -118,10 +125,8 @@ class Lookout:
         self._until, self._next = until, last + 1
         parts = [self._observed(number, rows, macros) for number in range(len(self._blocks))]
         if rows:
-            self._waiting.extend(
-                Seen(row.known_at, np.where(row.present, row.values[3], np.nan), tuple(part[i] for part in parts))
-                for i, row in enumerate(rows)
-            )
+            places = zip(*parts, strict=True)
+            self._waiting.extend(_seen(row, place) for row, place in zip(rows, places, strict=True))
 
     def _observed(self, number: int, rows: list[BarRow], macros: list[MacroRow]) -> list[tuple[Block, AheadRows, int]]:
         """Where one world finds each row."""

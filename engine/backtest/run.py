@@ -254,7 +254,7 @@ class _Backtest:
         """True when a bar became known."""
         seen = self.lookout.advance(now)
         for row in seen:
-            self.marks = np.where(np.isnan(row.closes), self.marks, row.closes)
+            self.marks = row.closes if row.everybody else np.where(np.isnan(row.closes), self.marks, row.closes)
         return bool(seen)
 
     def _see_marks(self, after: int, until: int) -> None:

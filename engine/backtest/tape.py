@@ -161,7 +161,7 @@ class StepTape:
         )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Sent:
     """The orders of one tick, columns over its legs; `column` counts among the feed's symbols, `strategy` and `chain` among
     those of the leg's world."""

@@ -40,7 +40,7 @@ class Exact(Sequence[Decimal]):
         return int(self._atoms[at]) * self._atom
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Happened:
     """Since the last tick: which of the orders sent then were refused, fills, and orders that expired unfilled."""
 
@@ -50,7 +50,7 @@ class Happened:
     expired: Legs
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Readings:
     """Equity, cash and buying power of the account, in its currency."""
 
