@@ -1,0 +1,279 @@
+"""The lane is a shortcut and no second rule: whatever a world says, with it and without it a backtest writes down the same."""
+
+from __future__ import annotations
+
+import tempfile
+from collections import Counter
+from dataclasses import dataclass, fields, is_dataclass, replace
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from qmtl.dsl.compile import compile_world
+from qmtl.dsl.program import Program
+from qmtl.engine.adapters.files import FilesBars
+from qmtl.engine.adapters.synthetic import SyntheticMarket
+from qmtl.engine.adapters.vixfile import VixFile
+from qmtl.engine.ahead import ahead_of, ahead_of_rows
+from qmtl.engine.backtest.lane import Lane
+from qmtl.engine.backtest.plan import Plan
+from qmtl.engine.backtest.result import Costs
+from qmtl.engine.backtest.run import _Backtest
+from qmtl.engine.bars import BarRow
+from qmtl.engine.blockobserver import BlockObserver
+from qmtl.engine.blocks import stacked
+from qmtl.engine.calendar import SessionCalendar
+from qmtl.engine.frame import build_frame
+from qmtl.engine.observe import Observer
+from qmtl.engine.state import FIELDS
+
+ROOT = Path(__file__).resolve().parents[2]
+DATA = ROOT.parent / "shared" / "data"
+HOURS = SessionCalendar("XNYS", "2024-01-02", "2025-12-31")
+SYMBOLS = ("AA", "BB", "CC", "DD", "EE", "FF")
+
+QUICK = """\
+strategy quick {
+  doc   "A fast cross, both ways or long only."
+  style trend
+  long when ema(close, 3) > ema(close, 8)
+  SHORT
+  size SIZE%
+  STOP
+}
+"""
+CALM = """\
+strategy calm {
+  doc   "A slow cross."
+  style chop
+  long when ema(close, 20) > ema(close, 60)
+  size SIZE%
+}
+"""
+WORLD = """\
+version: 1
+world: lane
+calendar: XNYS
+universe: [AA, BB, CC, DD, EE, FF]
+bars: [15m, 60m]
+regime: {source: heuristic, heuristic: plain}
+chains:
+  - {name: wild, when: p_high_vol > WILD, strategies: [quick], exposure: 50%}
+  - {name: usual, otherwise: true, strategies: [STRATEGIES], exposure: EXPOSURE%}
+allowlist: all
+select: {method: single_best, switch_edge: EDGE, cooldown: 30m}
+entry_guards:
+  - {name: falling, block: long_entries, when: "close < GUARD * ema(close, 30)", on_missing: block}
+churn_guard: {min_target: 3%, deadband: DEAD%, side_cooldown: 45m, min_hold: 0m}
+orders: {min_delta: DELTA%, open_delay: 15m, close_buffer: 0m}
+risk: {daily_loss: DAY%, weekly_loss: -20%, max_symbol: SYMBOL%, max_total: TOTAL%, position_stop: LOSS%}
+exchange: somewhere
+capital: 80%
+"""
+PLAIN = """\
+regime plain {
+  doc "A reading that every symbol has from its first bars on."
+  score trend_up   roc(close, 1)
+  score trend_down 0
+  score chop       0
+  high_vol sigmoid(stdev(roc(close, 1), 6) / 0.5% - 3)
+}
+"""
+VENUE = """\
+version: 1
+exchange: somewhere
+lot_size: LOT
+fractional: FRACTIONS
+min_notional: 1
+shorting: true
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """What a drawn world says."""
+
+    size: float = 20.0
+    short: bool = False
+    stop: str = ""
+    calm: bool = False
+    wild: float = 0.99
+    exposure: float = 100.0
+    edge: float = 0.1
+    guard: float = 0.5
+    dead: float = 1.0
+    delta: float = 0.0
+    day: float = -10.0
+    symbol: float = 25.0
+    total: float = 150.0
+    loss: float = 50.0
+    lot: str = "0.001"
+
+    def program(self) -> Program:
+        """The world, compiled from text like any other."""
+        names = "quick, calm" if self.calm else "quick"
+        words: dict[str, Any] = {
+            "WILD": self.wild, "STRATEGIES": names, "EXPOSURE": self.exposure, "EDGE": self.edge, "GUARD": self.guard,
+            "DEAD": self.dead, "DELTA": self.delta, "DAY": self.day, "SYMBOL": self.symbol, "TOTAL": self.total,
+            "LOSS": self.loss, "SIZE": self.size, "STOP": self.stop, "LOT": self.lot,
+            "SHORT": "short when ema(close, 3) < ema(close, 8)" if self.short else "",
+            "FRACTIONS": "true" if self.lot != "1" else "false",
+        }  # fmt: skip
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            (folder / "strategies").mkdir()
+            texts = {
+                "strategies/quick.qmtl": QUICK, "strategies/plain.qmtl": PLAIN, "lane.yaml": WORLD, "somewhere.yaml": VENUE,
+            }  # fmt: skip
+            if self.calm:
+                texts["strategies/calm.qmtl"] = CALM
+            for path, text in texts.items():
+                said = text
+                for word, value in words.items():
+                    said = said.replace(word, str(value))
+                (folder / path).write_text(said)
+            compiled = compile_world(folder / "lane.yaml")
+        assert compiled.program is not None, [d.message for d in compiled.diagnostics]
+        return compiled.program
+
+
+worlds = st.builds(
+    Lines,
+    size=st.sampled_from([4.0, 10.0, 20.0]),
+    short=st.booleans(),
+    stop=st.sampled_from(["", "", "stop 2 * atr(10)", "stop 1 * atr(10)\n  take 2 * atr(10)"]),
+    calm=st.booleans(),
+    wild=st.sampled_from([0.99, 0.99, 0.12]),
+    exposure=st.sampled_from([100.0, 70.0]),
+    edge=st.sampled_from([0.0, 0.1, 0.5]),
+    guard=st.sampled_from([0.5, 0.5, 1.0]),
+    dead=st.sampled_from([0.1, 1.0, 2.0]),
+    delta=st.sampled_from([0.0, 0.5]),
+    day=st.sampled_from([-10.0, -0.3]),
+    symbol=st.sampled_from([15.0, 25.0]),
+    total=st.sampled_from([60.0, 150.0]),
+    loss=st.sampled_from([50.0, 1.0]),
+    lot=st.sampled_from(["0.001", "1"]),
+)
+
+
+class Counted(Lane):
+    """Counts how many ticks went through the lane."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.ticks: Counter[str] = Counter()
+
+    def decision(self, *arguments: Any) -> Any:
+        done = super().decision(*arguments)
+        self.ticks["decision" if done else "left"] += 1
+        return done
+
+    def follow_up(self, *arguments: Any) -> bool:
+        done = super().follow_up(*arguments)
+        self.ticks["follow_up" if done else "left"] += 1
+        return done
+
+
+def both_ways(program: Program, feeds: Any, plan: Plan) -> Counter[str]:
+    """Run with and without the lane, hold everything equal, and say how much of it the lane did."""
+    found = []
+    for lane in (False, True):
+        backtest = _Backtest([program], feeds, HOURS, plan, lane=lane)
+        if lane:
+            assert backtest.lane is not None
+            backtest.lane = Counted(backtest.worlds[0].frame)
+        result = backtest.run(lambda _done, _total: None)
+        state = backtest.worlds[0].state
+        found.append((result, backtest.lane.leave(state) if backtest.lane else state))
+    (plain, state), (quick, other) = found
+    same(plain, quick, "result")
+    for field in FIELDS:
+        same(getattr(state, field.name), getattr(other, field.name), f"state.{field.name}")
+    assert isinstance(backtest.lane, Counted)
+    return backtest.lane.ticks
+
+
+def same(one: Any, other: Any, where: str) -> None:
+    if is_dataclass(one):
+        for field in fields(one):
+            same(getattr(one, field.name), getattr(other, field.name), f"{where}.{field.name}")
+    elif isinstance(one, np.ndarray):
+        np.testing.assert_array_equal(one, other, err_msg=where)
+        assert one.dtype == other.dtype, where
+    elif isinstance(one, tuple):
+        assert len(one) == len(other), where
+        for i, (left, right) in enumerate(zip(one, other, strict=True)):
+            same(left, right, f"{where}[{i}]")
+    else:
+        assert one == other or (one != one and other != other), where
+
+
+def gapped(row: BarRow, gaps: np.ndarray) -> BarRow:
+    return replace(row, values=np.where(gaps, np.nan, row.values), present=row.present & ~gaps)
+
+
+def market(seed: int) -> SyntheticMarket:
+    return SyntheticMarket(SYMBOLS, HOURS, seed=seed, start="2025-08-20")
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@given(worlds, st.integers(0, 99), st.sampled_from(["100000", "900"]), st.sampled_from([0, 0, 1]))
+def test_law_a_backtest_with_the_lane_is_the_one_without(lines: Lines, seed: int, cash: str, late: int) -> None:
+    feed = market(seed)
+    plan = Plan("lane", "2025-10-06", "2025-10-15", Decimal(cash), costs=Costs(late=late))
+    both_ways(lines.program(), (feed, feed.vix), plan)
+
+
+@pytest.mark.parametrize(
+    ("lines", "least"),
+    [
+        (Lines(), 0.5),
+        (Lines(short=True, dead=0.1), 0.1),
+        (Lines(calm=True, edge=0.5), 0.3),
+        (Lines(stop="stop 6 * atr(10)"), 0.3),
+    ],
+    ids=["long_only", "both_sides", "two_strategies", "with_stops"],
+)
+def test_most_ticks_of_a_plain_world_take_the_lane(lines: Lines, least: float) -> None:
+    """Else the law above would compare the thirteen steps with themselves."""
+    feed = market(5)
+    ticks = both_ways(lines.program(), (feed, feed.vix), Plan("lane", "2025-10-06", "2025-10-17"))
+    assert ticks["decision"] > least * (ticks["decision"] + ticks["left"]), ticks
+
+
+@pytest.mark.skipif(not DATA.exists(), reason="needs the recorded bars")
+def test_on_recorded_bars_the_lane_changes_nothing() -> None:
+    compiled = compile_world(ROOT / "worlds" / "us_core.yaml")
+    assert compiled.program
+    feed = FilesBars(DATA / "us_15m", compiled.program.settings.universe, HOURS)
+    macro = VixFile(DATA / "vix" / "vix_daily_cboe.csv")
+    both_ways(compiled.program, (feed, macro), Plan("lane", "2025-10-20", "2025-10-31"))
+
+
+@pytest.mark.parametrize(
+    "lines", [Lines(), Lines(calm=True, wild=0.12, guard=1.0, stop="stop 2 * atr(10)")], ids=["plain", "full"]
+)
+def test_law_what_follows_from_a_block_is_what_follows_from_its_rows(lines: Lines) -> None:
+    """`ahead`: every field of every row, to the bit, also where bars are missing."""
+    program, feed, rng = lines.program(), market(8), np.random.default_rng(1)
+    rows = [row for row in feed.rows(0, int(HOURS.opens[-40])) if row.start >= int(HOURS.opens[-75])]
+    rows = [gapped(row, rng.random(len(SYMBOLS)) < 0.02) for row in rows]
+    frame = build_frame(program)
+    blocks, single = BlockObserver(Observer(program, HOURS, 0)), Observer(program, HOURS, 0)
+    at = 0
+    for block in blocks.feed(stacked(rows)):
+        ahead = ahead_of_rows(frame, block)
+        for i in range(len(block)):
+            single.feed(rows[at])
+            expected = ahead_of(frame, single.market(rows[at].known_at, decision=True))
+            for field in fields(expected):
+                if field.name != "score":
+                    same(getattr(ahead.row(i), field.name), getattr(expected, field.name), f"{field.name} of row {at}")
+            at += 1
+    assert at == len(rows)
