@@ -39,12 +39,14 @@ class Freshness:
 @dataclass(frozen=True, slots=True)
 class Regime:
     """`neutral_after`: decision ticks without a regime after which the last (otherwise) chain is used, without entries.
-    `shadow` names a second regime that is computed on the same bars and only recorded; "" unless the source is `shadow`."""
+    `shadow` names a second regime that is computed on the same bars and only recorded; "" unless the source is `shadow`.
+    `confidence_blend`: how far, 0 to 1, the exposure of a chain follows the confidence of the regime."""
 
     source: Literal["heuristic", "shadow"] = "heuristic"
     heuristic: str = "us_heuristic"
     neutral_after: int = 4
     shadow: str = field(default="", metadata=AFTER_V1)
+    confidence_blend: float = field(default=0.0, metadata=AFTER_V1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,15 @@ from .model import Regime
 from .section import Convert, Section, whole, word
 from .similar import did_you_mean
 from .source import Span
+from .units import ratio
 
-_KEYS: Final[Mapping[str, Convert]] = {"source": word, "heuristic": word, "shadow": word, "neutral_after": whole}
+_KEYS: Final[Mapping[str, Convert]] = {
+    "source": word,
+    "heuristic": word,
+    "shadow": word,
+    "neutral_after": whole,
+    "confidence_blend": ratio,
+}
 _WAY_OUT: Final = "write `source: heuristic` and take `model` out; the model document may stay, it is checked by itself"
 _BLOCKS: Final = "name a `regime` block as `shadow`; the model document may stay, it is checked by itself"
 

@@ -54,6 +54,23 @@ class QuoteRow:
     at: Ints
 
 
+class RegimeModel(Protocol):
+    """A fitted model as a regime (`source: ml`): numbers of a closed bar in, probabilities out. Nothing implements it in this
+    version, and `qmtl validate` refuses a world that asks for one (Q0617); it stands here so that a model arrives as an
+    edge, like a feed, and `decide` reads the same rows whoever made them."""
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """Names of the rows that `probabilities` reads, in order, as `features:` of a world gives them."""
+        ...
+
+    def probabilities(self, features: Floats) -> Floats:
+        """[5, S] p_trend_up, p_trend_down, p_chop (these sum to 1), p_high_vol and confidence, each 0 to 1, from the features
+        [F, S] of one closed bar. NaN in a column of features gives NaN in that column: what is missing stays missing.
+        Pure: the same features give the same bits, on every machine that the model document was calibrated for."""
+        ...
+
+
 class QuoteFeed(Protocol):
     """Quotes between two closed bars, over the columns of the bar feed. They decide nothing: an order whose bar they
     contradict is refused (`orders: {collar: ...}`)."""

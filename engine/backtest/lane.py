@@ -128,6 +128,7 @@ class Lane:
             settings.select.method == "single_best"
             and not (frame.dated or frame.program.regime.shadow)
             and settings.risk.trading == "active"
+            and not settings.regime.confidence_blend
             and bool(frame.enabled.all())
         )
 

@@ -30,8 +30,18 @@ def run(frame: Frame, tick: Tick) -> Tick:
         put(reason, (chain != current) & (current >= 0), Reason.CHAIN_CHANGED)
         put(reason, ~certain & known, Reason.CHAIN_UNKNOWN)
     exposure, chosen = frame.recent.of(given_by, frame, chain)
+    blend = frame.program.settings.regime.confidence_blend
+    if blend:
+        exposure = exposure * followed(blend, tick.market.confidence)
     tick.chain = Chain(chain, exposure, certain if chosen is None else certain & chosen, reason)
     return tick
+
+
+def followed(blend: float, confidence: Floats) -> Floats:
+    """[S] 1 - blend x (1 - confidence): what the confidence of the regime leaves of an exposure. Unknown leaves it alone: a
+    regime that is not known blocks entries by itself, and must not sell what is held."""
+    sure = np.where(np.isfinite(confidence), confidence, 1.0)
+    return 1.0 - blend * (1.0 - np.minimum(np.maximum(sure, 0.0), 1.0))
 
 
 def given_by(frame: Frame, chain: Small) -> tuple[Floats, Bools | None]:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from qmtl.dsl.model import Regime
+from qmtl.dsl.model import Regime, RiskLimits
 from qmtl.engine.decide import decide
 from qmtl.engine.reasons import Reason
 from qmtl.engine.state import GONE, NOBODY, initial
@@ -240,3 +240,18 @@ def test_a_latch_blocks_its_side_only(lab: Any) -> None:
 def test_quantities_stay_exact(lab: Any) -> None:
     of = lab.frame(1)
     assert lab.account(of, qty={"S000": "0.1"}).exact == (Decimal("0.1"),)
+
+
+@pytest.mark.parametrize(
+    ("blend", "confidence", "given"), [(0.0, 0.5, 0.4), (0.5, 0.5, 0.3), (1.0, 0.5, 0.2), (1.0, math.nan, 0.4)]
+)
+def test_r50_exposure_may_follow_the_confidence_of_the_regime(
+    lab: Any, blend: float, confidence: float, given: float
+) -> None:
+    """exposure x (1 - blend x (1 - confidence)); a confidence that is unknown sells nothing."""
+    of = lab.frame(
+        1, chains=(("main", (0,), 0.4),), regime=Regime(confidence_blend=blend), risk=RiskLimits(max_symbol=0.5)
+    )
+    tick = lab.decide(of, lab.at("10:00"), signal=1, size=0.5, confidence=confidence)
+    assert tick.chain.exposure.tolist() == pytest.approx([given])
+    assert tick.target.target.tolist() == pytest.approx([0.5 * given])
