@@ -65,12 +65,11 @@ def ahead_of_rows(frame: Frame, block: Block) -> AheadRows:
 
 
 def ahead_of(frame: Frame, market: Market) -> Ahead:
-    """What follows from one row. Scores are left to who needs them: most ticks bring no new bar."""
+    """What follows from one row. Scores and chains are left to who needs them: most ticks bring no new bar."""
     asked, target, ready, sound = frame.recent.of(
         _signals, frame.has_stop, market.signal, market.signal_known, market.size, market.stop
     )
     regime, current, guarded = _flags(market)
-    certain, first = frame.recent.of(_chains, market.when, market.stay)
     return Ahead(
         None,
         asked,
@@ -80,8 +79,8 @@ def ahead_of(frame: Frame, market: Market) -> Ahead:
         bool(regime),
         bool(current),
         bool(guarded),
-        bool(certain),
-        first,
+        certain=False,
+        first=None,
     )
 
 
@@ -117,6 +116,8 @@ def _chains(when: Codes, stay: Codes) -> tuple[Any, Small]:
     """(no predicate is unknown [...]; the first chain that holds [..., S]); the last one always does."""
     early = when[..., :-1, :]
     unknown = (early == _UNKNOWN) | (stay[..., :-1, :] == _UNKNOWN)
-    held = np.ones(when.shape, dtype=np.bool_)
-    held[..., :-1, :] = early == _HOLDS
-    return ~np.logical_or.reduce(unknown, axis=(-2, -1)), held.argmax(axis=-2).astype(np.int16)
+    first = np.zeros((*when.shape[:-2], when.shape[-1]), dtype=np.int16)
+    for k in range(early.shape[-2] - 1, -1, -1):  # as `first_row` does
+        first += 1
+        first *= early[..., k, :] != _HOLDS
+    return ~np.logical_or.reduce(unknown, axis=(-2, -1)), first

@@ -23,6 +23,9 @@ from .frame import EPS, Frame
 
 #: a member exactly at its minimum keeps it
 SLACK: Final = 1.0 + 1e-9
+#: so often runs of members are looked for, where there are more of them than this, before they are dropped one by one
+_RUNS: Final = 4
+_MANY: Final = 250
 
 
 def scaled(frame: Frame, size: Floats) -> tuple[Floats | None, float]:
@@ -56,7 +59,7 @@ def surviving(frame: Frame, size: Floats, rank: Floats, need: Floats) -> Bools:
     must keep; not larger than its own."""
     risk = frame.program.settings.risk
     members = np.flatnonzero(size)[::-1]  # of two with equal ranks the later one goes first
-    order = members[np.argsort(rank[members], kind="stable")]
+    order = members[_rising(rank[members])]
     book = _Crowd(frame, size, order, need[order] / size[order])
     if frame.sectors:
         book.leave(in_total=False)
@@ -66,37 +69,99 @@ def surviving(frame: Frame, size: Floats, rank: Floats, need: Floats) -> Bools:
     return kept
 
 
+def _rising(rank: Floats) -> Ints:
+    """The stable order of rising ranks. Only ties tell the stable sort from the default one, which is faster."""
+    order = np.argsort(rank)
+    ordered = rank[order]
+    tied = np.count_nonzero(ordered[1:] == ordered[:-1])
+    return np.argsort(rank, kind="stable") if tied else order
+
+
 class _Crowd:
-    """Members by rising rank: place, magnitude, share of it that must be kept, sector. `gross` is per sector, the last
-    entry of symbols without one."""
+    """Members by rising rank: place, magnitude, the share of it that must be kept, sector. `_gross` is per sector, the last
+    entry of symbols without one, whose cap is infinite."""
 
     def __init__(self, frame: Frame, size: Floats, order: Ints, ratio: Floats) -> None:
-        risk, sector = frame.program.settings.risk, frame.sector[order]
-        self._caps = [risk.max_sector] * frame.sectors + [math.inf]
-        self._total = risk.max_total
-        self._gross: list[float] = np.bincount(sector, weights=size[order], minlength=frame.sectors + 1).tolist()
-        self._rows = list(zip(order.tolist(), size[order].tolist(), ratio.tolist(), sector.tolist(), strict=True))
+        risk = frame.program.settings.risk
+        self._order, self._size, self._ratio, self._sector = order, size[order], ratio / SLACK, frame.sector[order]
+        self._gross = np.bincount(self._sector, weights=self._size, minlength=frame.sectors + 1)
+        self._caps = np.full(frame.sectors + 1, risk.max_sector)
+        self._caps[frame.sectors] = math.inf
+        self._most = risk.max_total
 
     def leave(self, *, in_total: bool) -> None:
-        """Drop who cannot keep the minimum, the lowest rank first."""
-        staying, gross, caps = [], self._gross, self._caps
-        total = sum(map(min, gross, caps))
-        for row in self._rows:
-            _, size, ratio, sector = row
+        """Drop who cannot keep the minimum, the lowest rank first. Runs of members that go one after another are found at
+        once; where sizes differ so much that there are many short ones, one after another is faster."""
+        most = self._most if in_total else math.inf
+        for _ in range(_RUNS):
+            share = np.minimum(1.0, self._caps / np.maximum(self._gross, EPS))
+            total = float(np.minimum(self._gross, self._caps).sum())
+            low = (self._ratio > share[self._sector] * min(1.0, most / max(total, EPS))).nonzero()[0]
+            if not low.size:
+                return
+            if len(self._order) <= _MANY:
+                break
+            self._drop(low[self._going(low, total, most)])
+        self._one_by_one(most)
+
+    def _going(self, low: Ints, total: float, most: float) -> Bools:
+        """Of those below their minimum, who goes before the first that keeps it after the others went: in its sector, or in
+        all when the total decides."""
+        if len(self._gross) == 1:
+            size = self._size[low]
+            keeps = self._ratio[low] * (total - (np.cumsum(size) - size)) <= most
+            return np.arange(len(low)) < (keeps.argmax() if keeps.any() else len(low))
+        by = np.argsort(self._sector[low], kind="stable")
+        sector, size = self._sector[low][by], self._size[low][by]
+        first = np.ones(by.size, dtype=np.bool_)
+        first[1:] = sector[1:] != sector[:-1]
+        group, before = np.cumsum(first) - 1, np.cumsum(size) - size
+        gross, cap = self._gross[sector] - (before - before[first][group]), self._caps[sector]
+        share = np.minimum(1.0, cap / np.maximum(gross, EPS))
+        if math.isinf(most):
+            keeps = self._ratio[low][by] <= share
+            rank = np.arange(by.size)
+            until = np.full(int(group[-1]) + 1, by.size)
+            np.minimum.at(until, group[keeps], rank[keeps])
+            going = np.empty(by.size, dtype=np.bool_)
+            going[by] = rank < until[group]
+            return going
+        freed, room, scale = (
+            np.minimum(gross, cap) - np.minimum(gross - size, cap),
+            np.empty(by.size),
+            np.empty(by.size),
+        )
+        room[by], scale[by] = freed, share
+        left = total - (np.cumsum(room) - room)
+        keeps = self._ratio[low] <= scale * np.minimum(1.0, most / np.maximum(left, EPS))
+        going = np.ones(by.size, dtype=np.bool_)
+        if keeps.any():
+            going[keeps.argmax() :] = False
+        return going
+
+    def _drop(self, rows: Ints) -> None:
+        self._gross -= np.bincount(self._sector[rows], weights=self._size[rows], minlength=len(self._gross))
+        stay = np.ones(len(self._order), dtype=np.bool_)
+        stay[rows] = False
+        self._order, self._sector = self._order[stay], self._sector[stay]
+        self._size, self._ratio = self._size[stay], self._ratio[stay]
+
+    def _one_by_one(self, most: float) -> None:
+        gross, caps = self._gross.tolist(), self._caps.tolist()
+        total, gone = sum(map(min, gross, caps)), []
+        columns = (self._size.tolist(), self._ratio.tolist(), self._sector.tolist())
+        for row, (size, ratio, sector) in enumerate(zip(*columns, strict=True)):
             full, cap = gross[sector], caps[sector]
-            share = min(1.0, cap / full) if full > 0 else 1.0
-            if in_total and total > self._total:
-                share *= self._total / total
-            if ratio <= share * SLACK:
-                staying.append(row)
+            if ratio <= min(1.0, cap / max(full, EPS)) * min(1.0, most / max(total, EPS)):
                 continue
+            gone.append(row)
             gross[sector] = full - size
             total += min(gross[sector], cap) - min(full, cap)
-        self._rows = staying
+        self._drop(np.array(gone, dtype=np.int64))
 
-    def staying(self) -> list[int]:
+    def staying(self) -> Ints:
         """Places of those that are left."""
-        return [row[0] for row in self._rows]
+        return self._order
 
 
 def clipped(frame: Frame, target: Floats, current: Floats, resting: Floats) -> Floats:

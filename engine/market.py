@@ -36,7 +36,8 @@ class Ahead:
     asked      [N, S] known signals;  target  [N, S] signal x size, 0 where unknown;  ready  [N, S] known well enough for an entry
     sound      all of them are ready;  regime  every probability is known
     current    every symbol has a price and its newest bars;  guarded  an entry guard blocks somebody, or may
-    certain    no predicate of a chain is unknown;  first  [S] the first chain that holds by its own `when`
+    certain    no predicate of a chain is unknown, and `first` [S] is the first chain that holds by its own `when`; False and
+               None where nobody looked yet
     """
 
     score: Floats | None
@@ -48,7 +49,7 @@ class Ahead:
     current: bool
     guarded: bool
     certain: bool
-    first: Small
+    first: Small | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,7 +56,8 @@ def given_by(frame: Frame, chain: Small) -> tuple[Floats, Bools | None]:
 def _choose(frame: Frame, tick: Tick) -> tuple[Small, Bools]:
     """(chain, certain) per symbol."""
     market, known, current = tick.market, tick.regime.known, tick.before.chain
-    if tick.ahead.certain and known is frame.everywhere and not some(tick.ahead.first != current):
+    ahead = tick.ahead.first if tick.ahead.certain and known is frame.everywhere else None
+    if ahead is not None and np.array_equal(ahead, current):
         return current, known  # what holds comes first by itself: hysteresis has nothing to keep
     last = len(frame.exposure) - 1
     truth = np.maximum(market.when, market.stay * (current == frame.ranks))  # `stay` counts for the current chain only

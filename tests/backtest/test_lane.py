@@ -273,7 +273,7 @@ def test_law_what_follows_from_a_block_is_what_follows_from_its_rows(lines: Line
             single.feed(rows[at])
             expected = ahead_of(frame, single.market(rows[at].known_at, decision=True))
             for field in fields(expected):
-                if field.name != "score":
+                if field.name not in {"score", "certain", "first"}:  # left out for a single row
                     same(getattr(ahead.row(i), field.name), getattr(expected, field.name), f"{field.name} of row {at}")
             at += 1
     assert at == len(rows)
