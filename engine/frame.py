@@ -186,15 +186,24 @@ def build_frame(program: Program, interval: int = 60) -> Frame:
         mix_labels=labels,
         churn=frozenset(settings.churn_guard.enabled),
         alphas=tuple(_alphas(settings.select, names.strategies)),
-        nowhere=fixed(np.zeros(shape[1], dtype=np.bool_)),
-        everywhere=fixed(np.ones(shape[1], dtype=np.bool_)),
-        silent=fixed(np.zeros(shape[1], dtype=np.uint8)),
-        nothing=fixed(np.zeros(shape[1])),
-        never=fixed(np.zeros(shape[1], dtype=np.int64)),
-        unknown=fixed(np.full(shape[1], np.nan)),
-        alphabetical=fixed(np.argsort(np.argsort(np.array(names.symbols)))),
+        **_rows(names.symbols),
         recent=Recent(),
     )
+
+
+def _rows(symbols: tuple[str, ...]) -> dict[str, NDArray[Any]]:
+    """The read-only rows of a frame."""
+    width = len(symbols)
+    rows = {
+        "nowhere": np.zeros(width, dtype=np.bool_),
+        "everywhere": np.ones(width, dtype=np.bool_),
+        "silent": np.zeros(width, dtype=np.uint8),
+        "nothing": np.zeros(width),
+        "never": np.zeros(width, dtype=np.int64),
+        "unknown": np.full(width, np.nan),
+        "alphabetical": np.argsort(np.argsort(np.array(symbols))),
+    }
+    return {name: fixed(row) for name, row in rows.items()}
 
 
 def allowed_on(frame: Frame, day: int) -> Bools:

@@ -24,8 +24,8 @@ from .projections import OrderEvent, TickSummary
 from .reasons import Reason
 from .runtime import TickReport
 from .shadow import MOST_FALLBACKS, Beside, so_far
-from .tick import (
-    Tick,
+from .tick import Tick
+from .tickview import (
     chain_names,
     counters,
     majority_chain,

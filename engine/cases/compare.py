@@ -18,7 +18,7 @@ from qmtl.dsl.cases.model import Detail, Expectation, WantedOrder, Weight, Why
 from ..orders import Order
 from ..reasons import Reason
 from ..shadow import Beside
-from ..tick import chain_names, market_phase, policy_labels, reasons_of, selected_names
+from ..tickview import chain_names, market_phase, policy_labels, reasons_of, selected_names
 from ..trading import TradingState
 from .guards import HeldBack
 from .run import Played

@@ -15,7 +15,8 @@ import numpy as np
 
 from ..frame import Frame
 from ..reasons import Reason
-from ..tick import PolicyLabel, Tick, chain_names, policy_labels, reason_codes
+from ..tick import PolicyLabel, Tick
+from ..tickview import chain_names, policy_labels, reason_codes
 from .run import Played
 
 FALSE: Final = 0

@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 
 from ..reasons import Reason
-from ..tick import reasons_of
+from ..tickview import reasons_of
 from .guards import HeldBack
 from .run import Played
 

@@ -14,7 +14,8 @@ import numpy as np
 from ..frame import EPS, strategy_label
 from ..reasons import Reason
 from ..stages.target import held_back, sized, without_entries
-from ..tick import Notes, Tick, chain_names, policy_labels
+from ..tick import Notes, Tick
+from ..tickview import chain_names, policy_labels
 
 _SIDES: Final = {1: "long", -1: "short", 0: "flat"}
 

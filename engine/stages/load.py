@@ -51,11 +51,7 @@ def run(frame: Frame, tick: Tick) -> Tick:
     equity, suspect, trusted = believe(before, account)
     capital = _capital(frame, account, equity)
     fills = account.fills if isinstance(account.fills, FillColumns) else _in_columns(frame, tick, account.fills)
-    position = _Position.of(before)
-    if len(fills):
-        position = _filled(frame, tick, position, fills)
-    if len(fills) or qty is not before.qty or not account.readable:  # else it is as the tick before left it
-        position = _flattened(position, qty, external)
+    position = _position(frame, tick, fills, qty)
     working = account.working if isinstance(account.working, WorkingColumns) else _working(frame, account.working)
     current = qty * mark
     current /= capital
@@ -90,6 +86,16 @@ def run(frame: Frame, tick: Tick) -> Tick:
         reason=_reasons(frame, account, fills, prices.mark, qty),
     )
     return tick
+
+
+def _position(frame: Frame, tick: Tick, fills: FillColumns, qty: Floats) -> _Position:
+    """The memory of positions after the fills."""
+    position = _Position.of(tick.before)
+    if len(fills):
+        position = _filled(frame, tick, position, fills)
+    if len(fills) or qty is not tick.before.qty or not tick.account.readable:  # else the tick before left it so
+        position = _flattened(position, qty, tick.account.external)
+    return position
 
 
 def _held(qty: Floats, external: Bools) -> Bools:

@@ -21,7 +21,7 @@ from rich.text import Text
 
 from qmtl.dsl.cells import fitting, width
 from qmtl.engine.runtime import TickReport
-from qmtl.engine.tick import market_phase
+from qmtl.engine.tickview import market_phase
 from qmtl.engine.views import SymbolView, chain_counts, not_active, symbol_views
 
 COLOURS: Final = {"defensive": "red", "chop": "yellow", "trend": "green", "neutral": "cyan"}

@@ -12,7 +12,8 @@ from qmtl.dsl.model import OrderRules
 from qmtl.engine.decide import decide
 from qmtl.engine.reasons import Reason
 from qmtl.engine.state import initial
-from qmtl.engine.tick import CLOSE_LEG, NO_LEG, OPEN_LEG, Tick, reasons_of
+from qmtl.engine.tick import CLOSE_LEG, NO_LEG, OPEN_LEG, Tick
+from qmtl.engine.tickview import reasons_of
 
 
 def quoted(lab: Any, of: Any, now: int, quote: float, **more: Any) -> Tick:

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from qmtl.dsl.model import RiskLimits, Select
 from qmtl.engine.decide import STAGES
 from qmtl.engine.state import remap
-from qmtl.engine.tick import columns, counters, policy_labels, reasons_of
+from qmtl.engine.tick import columns
+from qmtl.engine.tickview import counters, policy_labels, reasons_of
 
 WIDTH = 6
 

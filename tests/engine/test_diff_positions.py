@@ -21,7 +21,7 @@ from qmtl.dsl.changes.worlds import Pair
 from qmtl.dsl.compile import Compiled, compile_world
 from qmtl.engine.frame import Frame, build_frame, places
 from qmtl.engine.state import orphans, remap
-from qmtl.engine.tick import policy_labels
+from qmtl.engine.tickview import policy_labels
 
 ROOT = Path(__file__).resolve().parents[2]
 DAY = "2025-10-28"  # the test day of the lab

@@ -13,7 +13,8 @@ from qmtl.dsl.model import PositionPolicy
 from qmtl.engine.market import OrderResult
 from qmtl.engine.net import net
 from qmtl.engine.reasons import Reason
-from qmtl.engine.tick import CLOSE_LEG, NO_LEG, policy_labels
+from qmtl.engine.tick import CLOSE_LEG, NO_LEG
+from qmtl.engine.tickview import policy_labels
 
 
 def foreign(lab: Any, of: Any, qty: object, **more: Any) -> Any:

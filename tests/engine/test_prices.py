@@ -16,7 +16,8 @@ from qmtl.engine.pricealerts import price_alerts
 from qmtl.engine.prices import judged, lifted, rescaled
 from qmtl.engine.reasons import Reason
 from qmtl.engine.state import FIELDS, DecideState, decode, encode, initial
-from qmtl.engine.tick import CLOSE_LEG, NO_LEG, counters, reasons_of
+from qmtl.engine.tick import CLOSE_LEG, NO_LEG
+from qmtl.engine.tickview import counters, reasons_of
 
 
 def opened(lab: Any, of: Any, now: int, **columns: Any) -> DecideState:

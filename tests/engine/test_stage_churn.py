@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from qmtl.dsl.model import ChurnGuard
 from qmtl.engine.stages.churn import SideClock, guard
-from qmtl.engine.tick import reason_codes
+from qmtl.engine.tickview import reason_codes
 
 RULES = ("min_target", "deadband", "side_cooldown", "min_hold")
 fractions = st.one_of(st.just(0.0), st.floats(-0.2, 0.2).map(lambda x: round(x, 4)))

@@ -14,7 +14,7 @@ from qmtl.dsl.model import Regime, RiskLimits
 from qmtl.engine.decide import decide
 from qmtl.engine.reasons import Reason
 from qmtl.engine.state import GONE, NOBODY, initial
-from qmtl.engine.tick import market_phase
+from qmtl.engine.tickview import market_phase
 
 
 # 1. load

@@ -10,7 +10,7 @@ import pytest
 
 from qmtl.dsl.model import Select
 from qmtl.engine.reasons import Reason
-from qmtl.engine.tick import policy_labels
+from qmtl.engine.tickview import policy_labels
 
 
 def decided(lab: Any, of: Any, current: float, owner: str, **columns: Any) -> Any:

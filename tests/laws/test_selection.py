@@ -16,7 +16,7 @@ from qmtl.dsl.model import ChurnGuard, Select
 from qmtl.engine.decide import decide
 from qmtl.engine.stages.select import water_fill
 from qmtl.engine.state import initial
-from qmtl.engine.tick import policy_labels
+from qmtl.engine.tickview import policy_labels
 
 from .exchange import Fate
 from .inputs import NAMES, RULES, Link, Rule, World, account_of, at, frame_of, locked, market_of
