@@ -9,8 +9,9 @@ timed starts with arrays of opens and closes in memory (qmtl: with a feed over t
 the equity curve (qmtl: with the whole `Result`). Runs alternate in one process; medians count. vectorbt's first run, which
 compiles, stands in a line of its own.
 
-qmtl runs all thirteen steps with every guard on: freshness, regime, chains, allowlist, signals, selection, caps, stops,
-churn guard, position policy, loss limits, order rules. The other two run the rule and nothing else.
+qmtl runs the whole pipeline with every guard on: freshness, regime, chains, allowlist, signals, selection, caps, stops,
+churn guard, position policy, loss limits, order rules. Most ticks take its shortcut (`engine/backtest/lane.py`), whose share is
+printed, and once the run is made without it (`qmtl_all_steps_s`). The other two run the rule and nothing else.
 
 Last line: one JSON object.
 """
@@ -55,13 +56,13 @@ def average(values: np.ndarray, length: int) -> np.ndarray:
     return out
 
 
-def by_qmtl(of: load.Prices, folder: Path, calendar: SessionCalendar) -> Callable[[], Outcome]:
+def by_qmtl(of: load.Prices, folder: Path, calendar: SessionCalendar) -> Callable[..., Outcome]:
     """The whole pipeline."""
     names = tuple(f"S{i:04d}" for i in range(of.closed.shape[1]))
     program, feed = load.program(folder, names), load.feed(names, of)
 
-    def once() -> Outcome:
-        result = run([program], (feed, load.NoMacro()), calendar, load.plan(of))
+    def once(*, lane: bool = True) -> Outcome:
+        result = run([program], (feed, load.NoMacro()), calendar, load.plan(of), lane=lane)
         return Outcome(float(result.steps.equity[-1]), int((result.orders.filled > 0).sum()))
 
     return once
@@ -172,6 +173,26 @@ def agree(outcomes: dict[str, Outcome]) -> None:
             raise SystemExit(f"{name} did something else: {theirs} against {ours}")
 
 
+def shares(once: Callable[..., Outcome]) -> float:
+    """The share of ticks that took the lane, in a run of its own."""
+    from qmtl.engine.backtest import run as loop
+
+    counts, former = {"lane": 0, "all": 0}, loop._Backtest._in_lane
+
+    def counted(self: loop._Backtest, *arguments: object, **more: object) -> bool | None:
+        done = former(self, *arguments, **more)  # type: ignore[arg-type]
+        counts["all"] += 1
+        counts["lane"] += done is not None
+        return done
+
+    loop._Backtest._in_lane = counted  # type: ignore[method-assign]
+    try:
+        once()
+    finally:
+        loop._Backtest._in_lane = former  # type: ignore[method-assign]
+    return counts["lane"] / counts["all"]
+
+
 def main() -> None:
     """Print a line per peer, then JSON."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -184,7 +205,10 @@ def main() -> None:
     calendar = SessionCalendar(load.CALENDAR, load.HISTORY, load.END)
     of = load.prices(calendar, chosen.symbols, chosen.bars, chosen.seed)
     with tempfile.TemporaryDirectory() as folder:
-        peers = {"qmtl": by_qmtl(of, Path(folder), calendar), "vectorbt": by_vectorbt(of)}
+        peers: dict[str, Callable[..., Outcome]] = {
+            "qmtl": by_qmtl(of, Path(folder), calendar),
+            "vectorbt": by_vectorbt(of),
+        }
         if not chosen.no_bt:
             peers["bt"] = by_bt(of)
         began = time.perf_counter()
@@ -200,6 +224,10 @@ def main() -> None:
                 print(f"run {number + 1}  {name:<9} {spent[name][-1]:8.3f} s  {outcomes[name]}")
                 sys.stdout.flush()
             agree(outcomes)
+        taken = shares(peers["qmtl"])
+        began = time.perf_counter()
+        agree({"qmtl": outcomes["qmtl"], "all steps": peers["qmtl"](lane=False)})
+        all_steps = time.perf_counter() - began
     median = {name: statistics.median(times) for name, times in spent.items()}
     cells = chosen.symbols * chosen.bars
     out: dict[str, float | int] = {
@@ -209,6 +237,8 @@ def main() -> None:
         "qmtl_s": round(median["qmtl"], 3),
         "vectorbt_s": round(median["vectorbt"], 3),
         "vectorbt_first_s": round(compiling, 3),
+        "qmtl_all_steps_s": round(all_steps, 3),
+        "share_of_ticks_in_lane": round(taken, 3),
         "us_per_step": round(median["qmtl"] / chosen.bars * 1e6, 1),
         "symbol_bars_per_s": round(cells / median["qmtl"]),
         "ratio_vectorbt": round(median["vectorbt"] / median["qmtl"], 2),

@@ -138,6 +138,9 @@ class Floor:
         """True when buying power surely covers all opening ones of them."""
         tariff, size = self._tariff, float(self.purse.atom)
         worth = legs.atoms * marks.take(legs.column)
+        least = float(self._policy.min_notional)
+        if least and np.count_nonzero((np.abs(worth) * size <= least * (1 + _SURE)) & ~legs.close):
+            return False  # so near to the smallest notional the exact rule has to say
         worth[legs.close] = 0.0
         bought = float(np.add.reduce(np.maximum(worth, 0.0)))
         sold = bought - float(np.add.reduce(worth))

@@ -6,7 +6,8 @@ and its regime, nobody changes chain or strategy, no cap, guard, stop, loss limi
 steps then is target against position, the deadband, an owner who leaves, and sizes.
 
 It is no second set of rules but a shortcut through the one there is: a law of the tests runs every scenario with and without it
-and holds all that is written down equal. It applies to an account with one world whose strategies declare no lines as stops.
+and holds all that is written down equal. It applies to an account with one world, while no position follows a line as its stop
+or take.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ _ROWS = 48
 _PATIENCE = (1, 16)
 #: arrays of the state that must say nothing at all
 _EMPTY = (
-    "regime_missing", "stopping", "latch", "pending", "exit_rejects", "reject_until", "gap_at", "settling", "stale_at",
+    "regime_missing", "stopping", "latch", "pending", "exit_rejects", "gap_at", "settling", "stale_at",
 )  # fmt: skip
 #: arrays that fills and orders change
 _OWN = (
@@ -217,6 +218,8 @@ class Lane:
         if state.qty is not moment.qty or state.average is not moment.average:
             return None
         if any(np.count_nonzero(getattr(state, name)) for name in _EMPTY) or np.count_nonzero(state.mark_scale != 1.0):
+            return None
+        if np.maximum.reduce(state.reject_until) > moment.now:
             return None
         gate = gate_of(frame, state)
         if (
@@ -397,8 +400,13 @@ _REASONS = np.array([Reason.ENTRY, Reason.ADD, Reason.REDUCE, Reason.CLOSE], dty
 
 
 def _managed(frame: Frame, state: DecideState) -> bool:
-    """Every position is that of the selected strategy as it is today, and every side what is held."""
+    """Every position is that of the selected strategy as it is today, without a line as stop or take, and every side what is
+    held."""
     held = state.qty != 0
+    if frame.lines:  # also one that is not known yet: it would be followed from the bar on that knows it
+        at = np.maximum(state.owner, 0), frame.columns
+        if np.count_nonzero(held & (frame.stop_is_level[at] | frame.take_is_level[at])):
+            return False
     if np.count_nonzero(held & (state.owner != state.selected)) or np.count_nonzero(np.sign(state.qty) != state.side):
         return False
     today = generation_hashes(frame, state.owner, frame.columns)

@@ -384,7 +384,7 @@ class _Backtest:
             setup,
             steps,
             tuple(world.tape.steps() for world in self.worlds),
-            self.orders.orders(frames, self.feed.symbols, float(self.atom)),
+            self.orders.orders(frames, self.feed.symbols, int(1 / self.atom)),
             Marks(np.where(self.marks > 0, self.marks, np.nan)),
             self.notices.notices(),
             tuple(switch for world in self.worlds for switch in world.switches.switches()),

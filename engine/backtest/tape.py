@@ -190,8 +190,8 @@ class OrderTape:
         self.sent.append(sent)
         self.rows += len(sent.column)
 
-    def orders(self, frames: Sequence[Frame], symbols: tuple[str, ...], size: float) -> OrderRows:
-        """All orders as columns; `size` is an atom in shares."""
+    def orders(self, frames: Sequence[Frame], symbols: tuple[str, ...], per: int) -> OrderRows:
+        """All orders as columns; a share has `per` atoms."""
         strategies = tuple(dict.fromkeys(name for frame in frames for name in (*frame.names.strategies, "@mix")))
         chains = tuple(dict.fromkeys(name for frame in frames for name in frame.names.chains))
         counts = np.array([len(part.column) for part in self.sent], dtype=np.int64)
@@ -215,7 +215,7 @@ class OrderTape:
             strategy=_renamed(world, [part.strategy for part in self.sent], _strategy_maps(frames, strategies)),
             chain=_renamed(world, [part.chain for part in self.sent], _chain_maps(frames, chains)),
             reason=np.searchsorted(codes, reasons).astype(np.int16),
-            qty=_rows([part.atoms for part in self.sent], np.zeros(0)) * size,
+            qty=_rows([part.atoms for part in self.sent], np.zeros(0)) / per,
             price=price,
             fee=fee,
             mark=_rows([part.mark for part in self.sent], np.zeros(0)),

@@ -94,18 +94,18 @@ class Seat:
             average_price=price,
             exact=Exact(atoms, purse.atom),  # type: ignore[arg-type]
             external=self.frame.nowhere,
-            working=self._working(floor.working, float(purse.atom)),
+            working=self._working(floor.working, int(1 / purse.atom)),
             fills=self.fills(happened.fills, atoms),
             results=self.answers(happened),
         )
 
-    def _working(self, legs: Legs, size: float) -> WorkingColumns:
+    def _working(self, legs: Legs, per: int) -> WorkingColumns:
         mine = self.has(legs)
         if not len(mine):
             return self._idle
         leg, qty, since = no_reasons(self.frame), np.zeros(self.frame.symbols), np.zeros(self.frame.symbols, np.int64)
         leg[mine.column] = np.where(mine.close, CLOSE_LEG, OPEN_LEG)
-        qty[mine.column] = mine.atoms * size
+        qty[mine.column] = mine.atoms / per
         since[mine.column] = mine.since
         return WorkingColumns(leg, qty, since)
 

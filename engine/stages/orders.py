@@ -17,8 +17,8 @@ Where the specification is silent:
 - Trims look at our own positions; external ones take room but nobody of ours is sold for them.
 - Closing orders that are not protective are cancelled at the same age as entries. The tick of a kill cancels everything,
   exits included; later ticks cancel opening orders only.
-- Halted or beyond the collar, an excess over a cap is trimmed to the cap, whatever smaller target was wished: that would be
-  no protective exit, and wait.
+- Halted, beyond the collar, or where it is less than `min_delta` away, an excess over a cap is trimmed to the cap, whatever
+  smaller target was wished: that would be no protective exit, and wait.
 - Declared `trading: reducing` or `halted` cancels open entries at once; closing orders that are on their way reduce and stay.
 - A pending second leg passes all entry gates and the caps again on the tick it is sent.
 - A fresh quote beyond the collar refuses entries and ordinary closing orders after everything else; exits carry a note.
@@ -164,6 +164,7 @@ def _capped(frame: Frame, tick: Tick, target: Floats, far: Bools | None, notes: 
     trim = load.held & (np.abs(load.current) > most + EPS)
     trim &= load.gap_at == 0  # a price that nobody believes trims nothing
     above = (np.abs(after) > most + EPS) & (after * load.current > 0)
+    above |= np.abs(after - load.current) < frame.program.settings.orders.min_delta - EPS  # else it would not be sent
     if tick.gate.trading == TradingState.HALTED:  # a wish for less than the cap is no protective exit, the excess is
         above = frame.everywhere
     elif far is not None:

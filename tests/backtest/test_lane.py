@@ -71,7 +71,8 @@ entry_guards:
   - {name: falling, block: long_entries, when: "close < GUARD * ema(close, 30)", on_missing: block}
 churn_guard: {min_target: 3%, deadband: DEAD%, side_cooldown: 45m, min_hold: 0m}
 orders: {min_delta: DELTA%, open_delay: 15m, close_buffer: 0m}
-risk: {daily_loss: DAY%, weekly_loss: -20%, max_symbol: SYMBOL%, max_total: TOTAL%, position_stop: LOSS%}
+risk: {daily_loss: DAY%, weekly_loss: -20%, max_symbol: SYMBOL%, max_sector: SECTOR%, max_total: TOTAL%, position_stop: LOSS%}
+SECTORS
 exchange: somewhere
 capital: 80%
 """
@@ -112,6 +113,7 @@ class Lines:
     symbol: float = 25.0
     total: float = 150.0
     loss: float = 50.0
+    sector: float = 0.0
     lot: str = "0.001"
 
     def program(self) -> Program:
@@ -120,7 +122,8 @@ class Lines:
         words: dict[str, Any] = {
             "WILD": self.wild, "STRATEGIES": names, "EXPOSURE": self.exposure, "EDGE": self.edge, "GUARD": self.guard,
             "DEAD": self.dead, "DELTA": self.delta, "DAY": self.day, "SYMBOL": self.symbol, "TOTAL": self.total,
-            "LOSS": self.loss, "SIZE": self.size, "STOP": self.stop, "LOT": self.lot,
+            "SECTORS": "sectors: {AA: one, BB: one, CC: one, DD: two}" if self.sector else "",
+            "SECTOR": self.sector or 100, "LOSS": self.loss, "SIZE": self.size, "STOP": self.stop, "LOT": self.lot,
             "SHORT": "short when ema(close, 3) < ema(close, 8)" if self.short else "",
             "FRACTIONS": "true" if self.lot != "1" else "false",
         }  # fmt: skip
@@ -142,11 +145,17 @@ class Lines:
         return compiled.program
 
 
+#: takes that are not known yet when a position is opened, and are followed as soon as they are
+LATE = "take at highest(high, 900) * 0.97"
+LINE = "take at highest(high, 4) * (1.002 + 0 * log(0 - roc(close, 1)))"
+
 worlds = st.builds(
     Lines,
     size=st.sampled_from([4.0, 10.0, 20.0]),
     short=st.booleans(),
-    stop=st.sampled_from(["", "", "stop 2 * atr(10)", "stop 1 * atr(10)\n  take 2 * atr(10)"]),
+    stop=st.sampled_from(
+        ["", "", "stop 2 * atr(10)", "stop 1 * atr(10)\n  take 2 * atr(10)", "stop at lowest(low, 6)", LATE, LINE]
+    ),
     calm=st.booleans(),
     wild=st.sampled_from([0.99, 0.99, 0.12]),
     exposure=st.sampled_from([100.0, 70.0]),
@@ -158,6 +167,7 @@ worlds = st.builds(
     symbol=st.sampled_from([15.0, 25.0]),
     total=st.sampled_from([60.0, 150.0]),
     loss=st.sampled_from([50.0, 1.0]),
+    sector=st.sampled_from([0.0, 0.0, 30.0]),
     lot=st.sampled_from(["0.001", "1"]),
 )
 
@@ -245,6 +255,13 @@ def test_most_ticks_of_a_plain_world_take_the_lane(lines: Lines, least: float) -
     feed = market(5)
     ticks = both_ways(lines.program(), (feed, feed.vix), Plan("lane", "2025-10-06", "2025-10-17"))
     assert ticks["decision"] > least * (ticks["decision"] + ticks["left"]), ticks
+
+
+@pytest.mark.parametrize(("take", "seed", "since"), [(LINE, 7, "2025-10-06"), (LATE, 6, "2025-09-02")])
+def test_a_line_that_becomes_known_later_is_followed_from_then_on(take: str, seed: int, since: str) -> None:
+    """The position was opened without it, so nothing of its levels tells that there is one."""
+    feed = market(seed)
+    both_ways(Lines(stop=take).program(), (feed, feed.vix), Plan("lane", since, "2025-10-17"))
 
 
 @pytest.mark.skipif(not DATA.exists(), reason="needs the recorded bars")

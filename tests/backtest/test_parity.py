@@ -27,6 +27,9 @@ from qmtl.engine.runtime import Edges, RunSettings, Runtime
 from qmtl.engine.start import Setting, begin
 from qmtl.engine.ticks import ReplayTimes
 
+from .test_lane import HOURS, Lines
+from .test_lane import market as synthetic
+
 ROOT = Path(__file__).resolve().parents[2]
 DATA = ROOT.parent / "shared" / "data"
 
@@ -116,6 +119,19 @@ def test_a_backtest_sends_what_a_replay_sends(
     result = run(programs, (market, market.vix), calendar, plan)
     live = replayed(programs, (market, market.vix), calendar, plan, tmp_path)
     assert len(live.orders) > 20
+    same(result, live)
+
+
+def test_parity_with_fractions_of_a_share(tmp_path: Path) -> None:
+    """A thousandth is no binary fraction: quantities, fills and readings are the replay's to the last bit all the same."""
+    program, feed = Lines(short=True, stop="stop 2 * atr(10)").program(), synthetic(3)
+    plan = Plan("parity", "2025-10-06", "2025-10-24")
+    result, live = (
+        run([program], (feed, feed.vix), HOURS, plan),
+        replayed([program], (feed, feed.vix), HOURS, plan, tmp_path),
+    )
+    assert len(live.orders) > 100
+    assert any(qty % 1 for _, qty, _, _, _ in live.fills)
     same(result, live)
 
 

@@ -41,16 +41,29 @@ def local(moment: int) -> datetime:
     return datetime.fromtimestamp(moment, UTC).astimezone(NEW_YORK)
 
 
+#: three weeks with the clock change in them: what is stopped and continued is long enough there
+WEEKS = {"start": "2025-10-20", "end": "2025-11-07"}
+
+
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One uninterrupted run over both months, shared by the tests of this file."""
+    return uninterrupted(tmp_path_factory.mktemp("whole") / "out", "2025-10-01", "2025-11-28")
+
+
+@pytest.fixture(scope="module")
+def weeks(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One uninterrupted run over WEEKS."""
+    return uninterrupted(tmp_path_factory.mktemp("weeks") / "out", WEEKS["start"], WEEKS["end"])
+
+
+def uninterrupted(out: Path, start: str, end: str) -> Path:
     data = ROOT.parent / "shared" / "data"
     if not (data / "us_15m").is_dir():
         pytest.skip("recorded bars are not at hand: ../shared/data/us_15m is missing")
-    out = tmp_path_factory.mktemp("whole") / "out"
     done = subprocess.run(
         [sys.executable, "-m", "qmtl", "run", "--config", "prod.yaml", "--bars", str(data / "us_15m"),
-         "--vix", str(data / "vix" / "vix_daily_cboe.csv"), "--start", "2025-10-01", "--end", "2025-11-28", "--out", str(out)],
+         "--vix", str(data / "vix" / "vix_daily_cboe.csv"), "--start", start, "--end", end, "--out", str(out)],
         cwd=ROOT, capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]
@@ -94,29 +107,29 @@ def test_r33_the_clock_change_moves_the_session_and_not_the_decisions(whole: Pat
     assert len(decisions) == 26
 
 
-def test_two_runs_write_the_same_journal(whole: Path, replay: Replay, qmtl: Replay, tmp_path: Path) -> None:
-    replay(tmp_path / "again")
-    assert digest(qmtl, tmp_path / "again") == digest(qmtl, whole)
+def test_two_runs_write_the_same_journal(weeks: Path, replay: Replay, qmtl: Replay, tmp_path: Path) -> None:
+    replay(tmp_path / "again", **WEEKS)
+    assert digest(qmtl, tmp_path / "again") == digest(qmtl, weeks)
 
 
 def test_a_run_stopped_by_count_and_continued_equals_an_uninterrupted_one(
-    whole: Path, replay: Replay, qmtl: Replay, tmp_path: Path
+    weeks: Path, replay: Replay, qmtl: Replay, tmp_path: Path
 ) -> None:
     out = tmp_path / "parts"
-    for count in (1, 97, 310):
-        replay(out, "--ticks", count)
-    replay(out)
-    assert digest(qmtl, out) == digest(qmtl, whole)
+    for count in (1, 97, 210):
+        replay(out, "--ticks", count, **WEEKS)
+    replay(out, **WEEKS)
+    assert digest(qmtl, out) == digest(qmtl, weeks)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
 def test_a_run_stopped_by_a_signal_and_continued_equals_an_uninterrupted_one(
-    number: signal.Signals, whole: Path, replay: Replay, qmtl: Replay, real_bars: Path, tmp_path: Path
+    number: signal.Signals, weeks: Path, replay: Replay, qmtl: Replay, real_bars: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "stopped"
     running = subprocess.Popen(
         [sys.executable, "-m", "qmtl", "run", "--config", "prod.yaml", "--quiet", "--bars", str(real_bars / "us_15m"),
-         "--vix", str(real_bars / "vix" / "vix_daily_cboe.csv"), "--start", "2025-10-01", "--end", "2025-11-28", "--out", str(out)],
+         "--vix", str(real_bars / "vix" / "vix_daily_cboe.csv"), "--start", WEEKS["start"], "--end", WEEKS["end"], "--out", str(out)],
         cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     log = out / "live_log.csv"
@@ -127,20 +140,20 @@ def test_a_run_stopped_by_a_signal_and_continued_equals_an_uninterrupted_one(
     running.send_signal(number)
     _, said = running.communicate(timeout=60)
     assert running.returncode == (0 if number != signal.SIGKILL else -9), said
-    assert len(log.read_bytes().splitlines()) < len((whole / "live_log.csv").read_bytes().splitlines())
-    replay(out)
-    assert digest(qmtl, out) == digest(qmtl, whole)
+    assert len(log.read_bytes().splitlines()) < len((weeks / "live_log.csv").read_bytes().splitlines())
+    replay(out, **WEEKS)
+    assert digest(qmtl, out) == digest(qmtl, weeks)
 
 
 def test_the_logs_of_a_continued_run_equal_those_of_an_uninterrupted_one(
-    whole: Path, replay: Replay, tmp_path: Path
+    weeks: Path, replay: Replay, tmp_path: Path
 ) -> None:
     out = tmp_path / "parts"
-    replay(out, "--ticks", 200)
-    replay(out)
+    replay(out, "--ticks", 200, **WEEKS)
+    replay(out, **WEEKS)
     for name, wall in (("live_log.csv", {"latency"}), ("live_log_events.csv", {"latency_ms"})):
         ours, theirs = (
             [{k: v for k, v in line.items() if k not in wall} for line in rows(folder / name)]
-            for folder in (out, whole)
+            for folder in (out, weeks)
         )
         assert ours == theirs

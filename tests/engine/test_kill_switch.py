@@ -245,6 +245,19 @@ def test_r13_a_restart_in_a_drawdown_keeps_the_limit_that_was(lab: Any) -> None:
     assert killed(again.tick(lab.at("10:16"), 98_000.0)) is Reason.KILL_DAY
 
 
+def test_r14_a_realised_loss_counts_after_a_restart_with_nothing_held(lab: Any) -> None:
+    """1.5 % are lost and everything is flat; the process that starts then has half a percent left for the day, not two."""
+    days = Days(lab)
+    days.tick(lab.at("09:45"))
+    days.tick(lab.at("10:00"), 98_500.0)
+    assert not days.state.qty.any()
+    again = Days(lab)
+    again.state = lab.locked(decode(encode(days.state, days.of), again.of))
+    for minute, equity in (("10:15", 98_200.0), ("10:16", 98_200.0), ("10:30", 97_900.0)):
+        assert killed(again.tick(lab.at(minute), equity)) is Reason.NONE
+    assert killed(again.tick(lab.at("10:31"), 97_900.0)) is Reason.KILL_DAY
+
+
 def test_money_that_comes_with_an_unreadable_equity_is_no_loss(lab: Any) -> None:
     """The levels move with the deposit, so what is believed of the equity has to move with it."""
     days = Days(lab)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from qmtl.dsl.model import RiskLimits
+from qmtl.dsl.model import ChurnGuard, OrderRules, RiskLimits
 from qmtl.engine.decide import decide
 from qmtl.engine.market import WorkingOrder
 from qmtl.engine.reasons import Reason
@@ -245,3 +245,25 @@ def test_a_book_without_equity_is_not_sold_by_a_broken_number(lab: Any) -> None:
     assert not tick.orders.leg.any()
     _, tick = decide(of, lab.locked(after), lab.market(of, lab.at("10:15"), signal=0), holds, lab.at("10:15"))
     assert tick.orders.closing[0]  # an exit of the whole position needs no capital
+
+
+@pytest.mark.parametrize(("min_delta", "wished"), [(0.02, 0.148), (0.005, 0.146)])
+def test_an_excess_is_trimmed_although_the_wish_is_too_near_to_be_sent(
+    lab: Any, min_delta: float, wished: float
+) -> None:
+    """16.5 % held of a cap of 15 %: a trim past the tolerance bypasses min_delta also when the target is just below the cap."""
+    of = lab.frame(1, ("alpha",), orders=OrderRules(min_delta=min_delta), churn_guard=ChurnGuard(enabled=()))
+    state, holds = lab.book(of, {"S000": 0.165}, lab.at("09:46"))
+    tick = lab.decide(of, lab.at("11:00"), state, holds, signal=1, size=wished)
+    assert tick.orders.leg.tolist() == [CLOSE_LEG]
+    assert tick.load.current[0] + tick.orders.delta[0] <= 0.15 + 1e-9
+
+
+def test_an_excess_of_a_sector_is_trimmed_although_every_single_change_is_small(lab: Any) -> None:
+    """Six of one sector at 3.5 %, 21.2 % of a cap of 20 %, wishes of 3.2 %: no change reaches min_delta, and all are sent."""
+    names = tuple(f"S{i:03d}" for i in range(6))
+    of = lab.frame(6, ("alpha",), sectors=tuple((name, "tech") for name in names), churn_guard=ChurnGuard(enabled=()))
+    state, holds = lab.book(of, dict.fromkeys(names, 0.0354), lab.at("09:46"))
+    tick = lab.decide(of, lab.at("11:00"), state, holds, signal=1, size=0.032)
+    assert tick.orders.leg.tolist() == [CLOSE_LEG] * 6
+    assert float(np.abs(tick.load.current + tick.orders.delta).sum()) <= 0.20 + 1e-9

@@ -66,8 +66,9 @@ def sectors_of(names: int, seed: int) -> tuple[tuple[str, str], ...]:
 @law(120)
 @given(counts, seeds, st.sampled_from([1.0, 0.9, 0.65, 0.4]), st.booleans())
 def test_the_book_is_what_dropping_one_by_one_gives(names: int, seed: int, exposure: float, in_sectors: bool) -> None:
-    """Literally: "while a member's capped target is non-zero and below min_target, drop the one with the lowest |adjusted
-    score| and cap again"; a sector that is too crowded by itself drops its own."""
+    """ "While a member's capped target is non-zero and below min_target, drop the one with the lowest |adjusted score| and cap
+    again": the lowest of those that are below it (DESIGN.md says why not of all); a sector that is too crowded by itself
+    drops its own."""
     world = book(names, sectors_of(names, seed) if in_sectors else (), exposure)
     rows, sector = drawn(names, seed), dict(world.sectors)
     members = {

@@ -434,7 +434,9 @@ def worlds(draw: st.DrawFn, method: str = "", fewest: int = 1) -> World:
         external=draw(st.sampled_from(["ignore", "ignore", "unwind_only"])),
         quotes=draw(st.booleans()),
         marks=draw(st.booleans()),
-        orders=OrderRules(cancel_after=draw(st.sampled_from([2, 2, 40]))),
+        orders=OrderRules(
+            cancel_after=draw(st.sampled_from([2, 2, 40])), min_delta=draw(st.sampled_from([0.005, 0.005, 0.02]))
+        ),
         capital=draw(st.sampled_from([1.0, 0.5])),
         exchange=draw(
             st.sampled_from(
