@@ -60,13 +60,31 @@ def surviving(frame: Frame, size: Floats, rank: Floats, need: Floats) -> Bools:
     risk = frame.program.settings.risk
     members = np.flatnonzero(size)[::-1]  # of two with equal ranks the later one goes first
     order = members[_rising(rank[members])]
-    book = _Crowd(frame, size, order, need[order] / size[order])
+    kept, ratio = np.zeros(frame.symbols, dtype=np.bool_), need[order] / size[order]
     if frame.sectors:
+        book = _Crowd(frame, size, order, ratio)
         book.leave(in_total=False)
-    book.leave(in_total=True)
-    kept = np.zeros(frame.symbols, dtype=np.bool_)
-    kept[book.staying()] = risk.max_total > 0
+        book.leave(in_total=True)
+        kept[book.staying()] = risk.max_total > 0
+    else:
+        kept[_under_one_cap(order, size[order], ratio / SLACK, risk.max_total)] = risk.max_total > 0
     return kept
+
+
+def _under_one_cap(order: Ints, size: Floats, ratio: Floats, most: float) -> Ints:
+    """Who stays where only the total is capped: of those below their minimum, who goes before the first that keeps it after
+    the others went, again and again."""
+    total = float(np.add.reduce(size))
+    stays = np.ones(len(order), dtype=np.bool_)
+    while True:
+        low = (stays & (ratio * max(total, most) > most)).nonzero()[0]
+        if not low.size:
+            return order[stays]
+        gone = np.cumsum(size[low])
+        keeps = ratio[low] * np.maximum(total - (gone - size[low]), most) <= most
+        count = int(keeps.argmax()) if np.count_nonzero(keeps) else low.size
+        stays[low[:count]] = False
+        total -= float(gone[count - 1])
 
 
 def _rising(rank: Floats) -> Ints:
@@ -107,10 +125,6 @@ class _Crowd:
     def _going(self, low: Ints, total: float, most: float) -> Bools:
         """Of those below their minimum, who goes before the first that keeps it after the others went: in its sector, or in
         all when the total decides."""
-        if len(self._gross) == 1:
-            size = self._size[low]
-            keeps = self._ratio[low] * (total - (np.cumsum(size) - size)) <= most
-            return np.arange(len(low)) < (keeps.argmax() if keeps.any() else len(low))
         by = np.argsort(self._sector[low], kind="stable")
         sector, size = self._sector[low][by], self._size[low][by]
         first = np.ones(by.size, dtype=np.bool_)
