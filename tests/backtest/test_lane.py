@@ -232,7 +232,7 @@ def market(seed: int) -> SyntheticMarket:
     return SyntheticMarket(SYMBOLS, HOURS, seed=seed, start="2025-08-20")
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@settings(max_examples=9, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 @given(worlds, st.integers(0, 99), st.sampled_from(["100000", "900"]), st.sampled_from([0, 0, 1]))
 def test_law_a_backtest_with_the_lane_is_the_one_without(lines: Lines, seed: int, cash: str, late: int) -> None:
     feed = market(seed)
