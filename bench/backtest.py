@@ -10,7 +10,7 @@ the equity curve (qmtl: with the whole `Result`). Runs alternate in one process;
 compiles, stands in a line of its own.
 
 qmtl runs the whole pipeline with every guard on: freshness, regime, chains, allowlist, signals, selection, caps, stops,
-churn guard, position policy, loss limits, order rules. Most ticks take its shortcut (`engine/backtest/lane.py`), whose share is
+churn guard, position policy, loss limits, order rules. Nearly all of its ticks take the shortcut (`engine/backtest/shortcut.py`), whose share is
 printed, and once the run is made without it (`qmtl_all_steps_s`). The other two run the rule and nothing else.
 
 Last line: one JSON object.
@@ -61,8 +61,8 @@ def by_qmtl(of: load.Prices, folder: Path, calendar: SessionCalendar) -> Callabl
     names = tuple(f"S{i:04d}" for i in range(of.closed.shape[1]))
     program, feed = load.program(folder, names), load.feed(names, of)
 
-    def once(*, lane: bool = True) -> Outcome:
-        result = run([program], (feed, load.NoMacro()), calendar, load.plan(of), lane=lane)
+    def once(*, shortcut: bool = True) -> Outcome:
+        result = run([program], (feed, load.NoMacro()), calendar, load.plan(of), shortcut=shortcut)
         return Outcome(float(result.steps.equity[-1]), int((result.orders.filled > 0).sum()))
 
     return once
@@ -174,23 +174,23 @@ def agree(outcomes: dict[str, Outcome]) -> None:
 
 
 def shares(once: Callable[..., Outcome]) -> float:
-    """The share of ticks that took the lane, in a run of its own."""
+    """The share of ticks that took the shortcut, in a run of its own."""
     from qmtl.engine.backtest import run as loop
 
-    counts, former = {"lane": 0, "all": 0}, loop._Backtest._in_lane
+    counts, former = {"shortcut": 0, "all": 0}, loop._Backtest._in_short
 
     def counted(self: loop._Backtest, *arguments: object, **more: object) -> bool | None:
         done = former(self, *arguments, **more)  # type: ignore[arg-type]
         counts["all"] += 1
-        counts["lane"] += done is not None
+        counts["shortcut"] += done is not None
         return done
 
-    loop._Backtest._in_lane = counted  # type: ignore[method-assign]
+    loop._Backtest._in_short = counted  # type: ignore[method-assign]
     try:
         once()
     finally:
-        loop._Backtest._in_lane = former  # type: ignore[method-assign]
-    return counts["lane"] / counts["all"]
+        loop._Backtest._in_short = former  # type: ignore[method-assign]
+    return counts["shortcut"] / counts["all"]
 
 
 def main() -> None:
@@ -226,7 +226,7 @@ def main() -> None:
             agree(outcomes)
         taken = shares(peers["qmtl"])
         began = time.perf_counter()
-        agree({"qmtl": outcomes["qmtl"], "all steps": peers["qmtl"](lane=False)})
+        agree({"qmtl": outcomes["qmtl"], "all steps": peers["qmtl"](shortcut=False)})
         all_steps = time.perf_counter() - began
     median = {name: statistics.median(times) for name, times in spent.items()}
     cells = chosen.symbols * chosen.bars
@@ -238,7 +238,7 @@ def main() -> None:
         "vectorbt_s": round(median["vectorbt"], 3),
         "vectorbt_first_s": round(compiling, 3),
         "qmtl_all_steps_s": round(all_steps, 3),
-        "share_of_ticks_in_lane": round(taken, 3),
+        "share_of_ticks_in_shortcut": round(taken, 3),
         "us_per_step": round(median["qmtl"] / chosen.bars * 1e6, 1),
         "symbol_bars_per_s": round(cells / median["qmtl"]),
         "ratio_vectorbt": round(median["vectorbt"] / median["qmtl"], 2),

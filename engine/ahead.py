@@ -17,7 +17,7 @@ from .blocks import Block
 from .fit import scores
 from .frame import Frame
 from .market import Ahead, Market
-from .masks import kept
+from .masks import first_row, kept
 
 #: truth of a predicate
 _UNKNOWN, _HOLDS = 1, 2
@@ -116,8 +116,4 @@ def _chains(when: Codes, stay: Codes) -> tuple[Any, Small]:
     """(no predicate is unknown [...]; the first chain that holds [..., S]); the last one always does."""
     early = when[..., :-1, :]
     unknown = (early == _UNKNOWN) | (stay[..., :-1, :] == _UNKNOWN)
-    first = np.zeros((*when.shape[:-2], when.shape[-1]), dtype=np.int16)
-    for k in range(early.shape[-2] - 1, -1, -1):  # as `first_row` does
-        first += 1
-        first *= early[..., k, :] != _HOLDS
-    return ~np.logical_or.reduce(unknown, axis=(-2, -1)), first
+    return ~np.logical_or.reduce(unknown, axis=(-2, -1)), first_row(early != _HOLDS)

@@ -49,7 +49,7 @@ class Exits:
 def judged_exits(frame: Frame, tick: Tick) -> Exits:
     """The exits of a tick; `stopping` is the frame's silent column where no stop or take is in force."""
     load, before, held = tick.load, tick.before, tick.load.held
-    if not frame.recent.of(_some, held):
+    if not np.count_nonzero(held):
         stop, take = (np.where(load.external, level, np.nan) for level in (before.stop_level, before.take_level))
         return Exits(_or_none(frame, stop), _or_none(frame, take), frame.silent, frame.nowhere)
     average = frame.recent.of(_of_ours, held, tick.account.average_price)
@@ -73,10 +73,6 @@ def judged_exits(frame: Frame, tick: Tick) -> Exits:
     if stop is not frame.unknown:
         reached.append((side * (mark - stop) <= 0, Reason.STOP))
     return Exits(stop, take, _stopping(frame, tick, reached, (fresh, known_at)), blind)
-
-
-def _some(mask: Bools) -> bool:
-    return bool(np.count_nonzero(mask))
 
 
 def _of_ours(held: Bools, average: Floats) -> Floats:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .bars import Bools, Floats, Ints
+from .bars import Bools, Floats, Ints, Small
 
 
 def kept(mask: Bools, values: Floats) -> Floats:
@@ -32,3 +32,13 @@ def either(mask: Bools, values: Floats, others: Floats | np.float64) -> Floats:
 def _ones(mask: Bools) -> Ints:
     """All 64 bits set where the mask holds, none elsewhere."""
     return np.negative(mask.view(np.int8)).astype(np.int64)
+
+
+def first_row(missed: Bools) -> Small:
+    """[..., S] from [..., R, S]: the first row that is not missed, R where all are. Horner's scheme; argmax walks columns
+    slowly."""
+    row = np.zeros((*missed.shape[:-2], missed.shape[-1]), dtype=np.int16)
+    for k in range(missed.shape[-2] - 1, -1, -1):
+        row += 1
+        row *= missed[..., k, :]
+    return row

@@ -375,15 +375,6 @@ def some(mask: NDArray[Any]) -> bool:
     return bool(np.count_nonzero(mask))
 
 
-def first_row(missed: NDArray[np.bool_]) -> Small:
-    """[S] from [R, S]: the first row that is not missed, R where all are. Horner's scheme; argmax walks columns slowly."""
-    row = np.zeros(missed.shape[1:], dtype=np.int16)
-    for miss in missed[::-1].astype(np.int16):
-        row += 1
-        row *= miss
-    return row
-
-
 def any_strategy(pairs: Bools) -> Bools:
     """[S] from [N, S]: any strategy."""
     found: Bools = np.logical_or.reduce(pairs, axis=0)

@@ -38,12 +38,12 @@ from ..state import DecideState, initial
 from ..tick import Tick
 from ..ticks import ReplayTimes
 from .floor import NO_LEGS, Floor, Legs
-from .lane import Lane, Moment
 from .lookout import Lookout
 from .notices import NoticeTape
 from .plan import Plan
 from .purse import MILLION, Purse
 from .result import FORMAT, Marks, Result, Setup
+from .shortcut import Moment, Shortcut
 from .switches import SwitchTape
 from .tape import OrderTape, Sent, StepTape, WorldTape
 from .view import Happened, Readings, Seat
@@ -73,11 +73,11 @@ def run(
     plan: Plan,
     watch: Watch | None = None,
     *,
-    lane: bool = True,
+    shortcut: bool = True,
 ) -> Result:
-    """Step the programs of one account over the feeds; `lane` False takes no shortcut (the result is the same). DataError when the feed has no bar of the days asked for,
+    """Step the programs of one account over the feeds; `shortcut` False takes no shortcut (the result is the same). DataError when the feed has no bar of the days asked for,
     CalendarError when the calendar does not cover them or the warm-up before them."""
-    return _Backtest(programs, feeds, calendar, plan, lane=lane).run(watch or (lambda _done, _total: None))
+    return _Backtest(programs, feeds, calendar, plan, shortcut=shortcut).run(watch or (lambda _done, _total: None))
 
 
 def decision_times(calendar: SessionCalendar, feed: BarFeed, plan: Plan) -> list[int]:
@@ -110,7 +110,7 @@ class _Backtest:
         calendar: SessionCalendar,
         plan: Plan,
         *,
-        lane: bool,
+        shortcut: bool,
     ) -> None:
         self.feed, self.macro = feeds
         self.calendar, self.plan = calendar, plan
@@ -129,14 +129,18 @@ class _Backtest:
         self.opens, self.charged = calendar.opens.tolist(), self.last
         self.firsts = np.array([world.seat.first for world in self.worlds])
         self.cash = float(plan.cash)
-        self.lane = self._lane() if lane else None
+        self.shortcut = self._shortcut() if shortcut else None
         self.sent, self.refused, self.canceled = NO_LEGS, np.zeros(0, dtype=np.bool_), NO_LEGS
 
-    def _lane(self) -> Lane | None:
+    def _shortcut(self) -> Shortcut | None:
         """A shortcut for an account with one world over all of the feed."""
         frame = self.worlds[0].frame
-        lane = Lane(frame)
-        return lane if len(self.worlds) == 1 and frame.symbols == len(self.feed.symbols) and lane.possible else None
+        shortcut = Shortcut(frame)
+        return (
+            shortcut
+            if len(self.worlds) == 1 and frame.symbols == len(self.feed.symbols) and shortcut.possible
+            else None
+        )
 
     def _world(self, program: Program) -> _World:
         frame, symbols = build_frame(program, self.plan.interval), self.feed.symbols
@@ -165,9 +169,9 @@ class _Backtest:
         """(something was sent or cancelled, it was a decision tick)."""
         happened = self._hear(now)
         decision = self._observe(now)
-        self._power = self.floor.power(self.marks)
-        readings = Readings(self.floor.purse.equity(self.marks), self.floor.purse.cash, self._power)
-        acted = self._in_lane(now, happened, readings, decision=decision) if self.lane else None
+        purse = self.floor.purse
+        readings = Readings(purse.equity(self.marks), purse.cash, self.floor.power(self.marks))
+        acted = self._in_short(now, happened, readings, decision=decision) if self.shortcut else None
         if acted is None:
             acted = self._in_steps(now, happened, readings, decision=decision)
         if decision:
@@ -178,14 +182,14 @@ class _Backtest:
     def _in_steps(self, now: int, happened: Happened, readings: Readings, *, decision: bool) -> bool:
         """All thirteen steps for every world; True when something was sent or cancelled."""
         ticks = self._decide(now, happened, readings, decision=decision)
-        legs = sized(ticks, self._power)
+        legs = sized(ticks, readings.power)
         self._cancel(ticks)
         return self._send(ticks, legs, now) or len(self.canceled) > 0
 
-    def _in_lane(self, now: int, happened: Happened, readings: Readings, *, decision: bool) -> bool | None:
+    def _in_short(self, now: int, happened: Happened, readings: Readings, *, decision: bool) -> bool | None:
         """The same where nothing happens but numbers; None elsewhere."""
-        lane, world, seen = self.lane, self.worlds[0], self.lookout.fresh(now)
-        if lane is None or seen is None or len(self.floor.working) or len(happened.expired):
+        shortcut, world, seen = self.shortcut, self.worlds[0], self.lookout.fresh(now)
+        if shortcut is None or seen is None or len(self.floor.working) or len(happened.expired):
             return None
         purse, calendar = self.floor.purse, self.calendar
         moment = Moment(now, calendar.times(now), calendar.regular_hours(now), readings, purse.qty, purse.price)
@@ -193,10 +197,10 @@ class _Backtest:
             if np.count_nonzero(happened.refused):
                 return None
             good = len(happened.sent)
-            return False if lane.follow_up(moment, world.seat.fills(happened.fills, purse.atoms), good) else None
+            return False if shortcut.follow_up(moment, world.seat.fills(happened.fills, purse.atoms), good) else None
         if happened.fills or len(happened.sent):
             return None
-        done = lane.decision(world.state, seen, moment)
+        done = shortcut.decision(world.state, seen, moment)
         if done is None:
             return None
         block, index = done.window.block, done.window.low + done.row
@@ -206,7 +210,7 @@ class _Backtest:
         if done.wishes is None:
             return False
         venue = venue_at(world.frame)
-        legs = within_funds(legs_of(0, done.wishes, venue, done.capital), [venue], self._power)
+        legs = within_funds(legs_of(0, done.wishes, venue, done.capital), [venue], readings.power)
         whose = done.window.slow.selected.take(legs.column)  # every position is of who is selected
         self.notices.denied([world.frame], legs, now)
         return self._submit(now, moment.session.close_at, legs, (whose, chain.take(legs.column)))
@@ -263,8 +267,8 @@ class _Backtest:
 
     def _decide(self, now: int, happened: Happened, readings: Readings, *, decision: bool) -> list[Tick]:
         markets = [self.lookout.market(number, now, decision=decision) for number in range(len(self.worlds))]
-        if self.lane:
-            self.worlds[0].state = self.lane.leave(self.worlds[0].state)
+        if self.shortcut:
+            self.worlds[0].state = self.shortcut.leave(self.worlds[0].state)
         won = self._profits(readings.equity, markets, now)
         ticks = []
         for world, market, own in zip(self.worlds, markets, won, strict=True):

@@ -13,8 +13,9 @@ import numpy as np
 
 from ..bars import Bools, Floats, Small
 from ..frame import Frame, places
+from ..masks import first_row
 from ..reasons import Reason
-from ..tick import Chain, Tick, first_row, no_reasons, put, some
+from ..tick import Chain, Tick, no_reasons, put, some
 
 UNKNOWN = 1
 HOLDS = 2

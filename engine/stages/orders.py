@@ -78,13 +78,9 @@ def _at_rest(frame: Frame, tick: Tick) -> bool:
         and load.working is frame.silent
         and tick.ahead.current
         and not tick.gate.kill
-        and not frame.recent.of(_any, tick.before.pending)
+        and not some(tick.before.pending)
         and (not load.solvent or trimmed(frame, load.current, load.held) is None)
     )
-
-
-def _any(column: Floats) -> bool:
-    return some(column)
 
 
 def _nothing(frame: Frame, tick: Tick) -> Orders:

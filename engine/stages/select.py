@@ -31,10 +31,10 @@ import numpy as np
 from ..bars import Bools, Codes, Floats, Ints, Small
 from ..fit import scores
 from ..frame import EPS, Frame, places
-from ..masks import either
+from ..masks import either, first_row
 from ..reasons import Reason
 from ..state import MIX, NOBODY
-from ..tick import NO_LEG, Select, Tick, any_strategy, first_row, no_reasons, put, some
+from ..tick import NO_LEG, Select, Tick, any_strategy, no_reasons, put, some
 
 _NOTHING = np.empty((0, 0))
 _LOWEST = np.float64(-np.inf)

@@ -27,8 +27,8 @@ from qmtl.engine.runtime import Edges, RunSettings, Runtime
 from qmtl.engine.start import Setting, begin
 from qmtl.engine.ticks import ReplayTimes
 
-from .test_lane import HOURS, Lines
-from .test_lane import market as synthetic
+from .test_shortcut import HOURS, Lines
+from .test_shortcut import market as synthetic
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = ROOT.parent / "shared" / "data"

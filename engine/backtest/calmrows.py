@@ -1,8 +1,8 @@
 """Rows of a block that change nothing but numbers: what a whole stretch of bars says at once.
 
-In: a block of rows, what follows from it, and what changes slowly (chains, selection, allowlist). Out: `Window`: for each row
+In: a block of rows, what follows from it, and what changes slowly (chains, selection, allowlist). Out: `CalmRows`: for each row
 its targets after caps and exposure, and whether anything happens in it that needs the thirteen steps: something unknown or
-late, a guard, another chain or strategy, a cap, a target too small to keep. The lane asks this once per block of rows.
+late, a guard, another chain or strategy, a cap, a target too small to keep. The shortcut asks this once per block of rows.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from ..frame import EPS, Frame
 from ..prices import beyond
 
 #: sums of a whole block round differently from those of a row
-SURE = 1 - 1e-9
+MARGIN = 1 - 1e-9
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Slow:
-    """What stays as it is while the lane is open. `candidates` [N, S]; `chain`, `selected` [S]; `exposure` [S]."""
+    """What stays as it is while the shortcut is open. `candidates` [N, S]; `chain`, `selected` [S]; `exposure` [S]."""
 
     chain: Small
     selected: Small
@@ -32,7 +32,7 @@ class Slow:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Window:
+class CalmRows:
     """Rows `low` on of a block. `calm`: nothing but numbers; `target` [T, S] after exposure; `flat` [T, S] wants nothing;
     `gross`, `peak`: sum and largest of the targets' magnitudes; `short`: somebody wants a short."""
 
@@ -49,7 +49,7 @@ class Window:
     short: list[bool]
 
 
-def window_of(frame: Frame, place: tuple[Block, AheadRows, int], slow: Slow, rows: int) -> Window:
+def calm_rows(frame: Frame, place: tuple[Block, AheadRows, int], slow: Slow, rows: int) -> CalmRows:
     """The next rows from a place of a block on."""
     block, ahead, low = place
     high = min(low + rows, len(block))
@@ -70,7 +70,7 @@ def window_of(frame: Frame, place: tuple[Block, AheadRows, int], slow: Slow, row
         calm &= ~np.logical_or.reduce((own < least) & (size != 0), axis=1)
     target, peak = raw * slow.exposure, np.maximum.reduce(own, axis=1)
     gross, short = np.add.reduce(own, axis=1), np.minimum.reduce(target, axis=1) < 0
-    return Window(
+    return CalmRows(
         block=block,
         ahead=ahead,
         slow=slow,
@@ -112,8 +112,8 @@ def _fits(frame: Frame, size: Floats) -> Bools:
     """[T] no cap has anything to cut."""
     risk = frame.program.settings.risk
     fits: Bools = np.maximum.reduce(size, axis=1) <= risk.max_symbol
-    fits &= np.add.reduce(size, axis=1) <= risk.max_total * SURE
+    fits &= np.add.reduce(size, axis=1) <= risk.max_total * MARGIN
     if frame.sectors:
         member = frame.sector[:, None] == np.arange(frame.sectors)
-        fits &= np.logical_and.reduce(size @ member <= risk.max_sector * SURE, axis=1)
+        fits &= np.logical_and.reduce(size @ member <= risk.max_sector * MARGIN, axis=1)
     return fits

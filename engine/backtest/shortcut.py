@@ -1,7 +1,7 @@
-"""The lane: ticks in which nothing happens but numbers, without the thirteen steps.
+"""The shortcut: ticks in which nothing happens but numbers, without the thirteen steps.
 
-In: rows of a window, readings of the account, fills. Out: the wishes and the state that `decide` would have given, to the bit;
-or None where anything else goes on, and then `decide` is asked. Most ticks of a backtest are such: every symbol has its bar
+In: calm rows of a block, readings of the account, fills. Out: the wishes and the state that `decide` would have given, to the bit;
+or None where anything else goes on, and then `decide` is asked. Such are many ticks of plain worlds: every symbol has its bar
 and its regime, nobody changes chain or strategy, no cap, guard, stop, loss limit or clock says anything. What is left of the
 steps then is target against position, the deadband, an owner who leaves, and sizes.
 
@@ -33,9 +33,9 @@ from ..stages.load import JUMP, PENNY
 from ..stages.orders import nobody_at
 from ..state import NOBODY, DecideState
 from ..tick import Gate
+from .calmrows import MARGIN, CalmRows, Slow, calm_rows
 from .lookout import Seen
 from .view import Readings
-from .window import SURE, Slow, Window, window_of
 
 #: the smallest float: what is not below it is not 0
 TINY: Final = 5e-324
@@ -54,8 +54,8 @@ _OWN = (
 
 
 @dataclass(slots=True, eq=False)
-class Memory:
-    """What the lane remembers between two ticks: the arrays of `_OWN`, its own copies; the gate; prices and readings. `signs` are
+class Carried:
+    """What the shortcut remembers between two ticks: the arrays of `_OWN`, its own copies; the gate; prices and readings. `signs` are
     the sides as floats; `flat` [S] who wanted nothing at the last decision; `stops`, `takes`: somebody has a distance."""
 
     slow: Slow
@@ -80,7 +80,7 @@ class Memory:
         self.shorts = bool(np.minimum.reduce(self.own["last_side"]) < 0)  # whoever is short was so last
         self.stops, self.takes = (_known(self.own[name]) for name in ("stop_distance", "take_distance"))
 
-    def follows(self, window: Window, index: int) -> bool:
+    def follows(self, window: CalmRows, index: int) -> bool:
         """The last decision was at the row before, which the window has seen as well."""
         return self.block is window.block and self.index == index - 1 >= window.low
 
@@ -103,9 +103,9 @@ class Moment:
 
 @dataclass(slots=True, eq=False)
 class Decided:
-    """A decision tick of the lane: what the tapes note, and the wishes (None: nothing is sent)."""
+    """A decision tick of the shortcut: what the tapes note, and the wishes (None: nothing is sent)."""
 
-    window: Window
+    window: CalmRows
     row: int
     capital: float
     current: Floats
@@ -113,14 +113,14 @@ class Decided:
     wishes: Wishes | None
 
 
-class Lane:
+class Shortcut:
     """Use per tick: `decision` or `follow_up`; where they have no answer, `leave` before `decide`."""
 
     def __init__(self, frame: Frame) -> None:
         settings = frame.program.settings
         self._frame, self._settings = frame, settings
-        self._memory: Memory | None = None
-        self._window: Window | None = None
+        self._memory: Carried | None = None
+        self._window: CalmRows | None = None
         self._wait, self._patience = 0, _PATIENCE[0]
         # a change of nothing is none
         self._smallest = max(settings.orders.min_delta - EPS, TINY)
@@ -134,7 +134,7 @@ class Lane:
         )
 
     def leave(self, state: DecideState) -> DecideState:
-        """The state as of the last tick; the lane is closed."""
+        """The state as of the last tick; the shortcut is closed."""
         memory, self._memory = self._memory, None
         return state if memory is None else _state(self._frame, state, memory)
 
@@ -197,7 +197,7 @@ class Lane:
 
     # -- what has to be so ---------------------------------------------------------------------------------------------
 
-    def _enter(self, state: DecideState, seen: Seen, moment: Moment) -> Memory | None:
+    def _enter(self, state: DecideState, seen: Seen, moment: Moment) -> Carried | None:
         """The memory of a state that is calm."""
         if self._wait:
             self._wait -= 1
@@ -213,7 +213,7 @@ class Lane:
         self._memory = memory
         return memory
 
-    def _calm(self, state: DecideState, moment: Moment) -> Memory | None:
+    def _calm(self, state: DecideState, moment: Moment) -> Carried | None:
         frame = self._frame
         if state.qty is not moment.qty or state.average is not moment.average:
             return None
@@ -236,7 +236,7 @@ class Lane:
         if slow is None or not _managed(frame, state):
             return None
         own = {name: getattr(state, name).copy() for name in _OWN}
-        memory = Memory(
+        memory = Carried(
             slow=slow,
             gate=gate,
             own=own,
@@ -266,7 +266,7 @@ class Lane:
             return None
         return Slow(state.chain, selected, allowlist.candidates, exposure)
 
-    def _at(self, seen: Seen, memory: Memory) -> Window:
+    def _at(self, seen: Seen, memory: Carried) -> CalmRows:
         """The window that holds the row."""
         block, _, index = place = seen.places[0]
         window = self._window
@@ -277,7 +277,7 @@ class Lane:
             or window.slow.selected is not memory.slow.selected
             or window.slow.chain is not memory.slow.chain
         ):
-            window = self._window = window_of(self._frame, place, memory.slow, _ROWS)
+            window = self._window = calm_rows(self._frame, place, memory.slow, _ROWS)
         return window
 
     def _opens(self, moment: Moment) -> bool:
@@ -285,7 +285,7 @@ class Lane:
         rules, session, now = self._settings.orders, moment.session, moment.now
         return session.open_at + rules.open_delay <= now < session.close_at - rules.close_buffer
 
-    def _believed(self, memory: Memory, moment: Moment) -> Gate | None:
+    def _believed(self, memory: Carried, moment: Moment) -> Gate | None:
         """The gate where the reading of equity is plausible and no loss limit is near."""
         equity, gate, risk, share = moment.readings.equity, memory.gate, self._settings.risk, self._settings.capital
         if not (equity > 0 and abs(equity - memory.equity) <= JUMP * abs(memory.equity) and share * equity > PENNY):
@@ -300,10 +300,10 @@ class Lane:
                 return None
         return gate
 
-    def _jumped(self, memory: Memory, mark: Floats) -> bool:
+    def _jumped(self, memory: Carried, mark: Floats) -> bool:
         return bool(np.count_nonzero(beyond(mark, memory.mark, self._settings.freshness.max_gap)))
 
-    def _turns(self, memory: Memory, window: Window, row: int) -> bool:
+    def _turns(self, memory: Carried, window: CalmRows, row: int) -> bool:
         """Somebody may turn to the other side."""
         if not (window.short[row] or memory.shorts):
             return False
@@ -321,12 +321,12 @@ class Lane:
             return True
         return trimmed(self._frame, current, held) is None
 
-    def _within_caps(self, window: Window, row: int, current: Floats, leaves: Bools) -> bool:
+    def _within_caps(self, window: CalmRows, row: int, current: Floats, leaves: Bools) -> bool:
         """Nothing is trimmed and nothing clipped, whatever the deadband holds back."""
         frame, risk, size = self._frame, self._settings.risk, np.abs(current)
         if not frame.sectors:
             gross, peak = float(np.add.reduce(size)) + window.gross[row], float(np.maximum.reduce(size))
-            if gross <= risk.max_total * SURE and max(peak, window.peak[row]) <= risk.max_symbol:
+            if gross <= risk.max_total * MARGIN and max(peak, window.peak[row]) <= risk.max_symbol:
                 return True
         target = self._kept(window.target[row], current, leaves)
         return clipped(frame, target, current, frame.nothing) is target and trimmed(frame, current, size > 0) is None
@@ -338,7 +338,7 @@ class Lane:
         near = np.abs(target - current) < self._settings.churn_guard.deadband - EPS
         return np.where(near & ~leaves, current, target)
 
-    def _by_line(self, memory: Memory, wishes: Wishes, held: Bools) -> bool:
+    def _by_line(self, memory: Carried, wishes: Wishes, held: Bools) -> bool:
         """Whether a position would be opened whose stop or take is a line."""
         frame = self._frame
         if not frame.lines:
@@ -350,7 +350,7 @@ class Lane:
     # -- what comes out ------------------------------------------------------------------------------------------------
 
     def _wishes(
-        self, memory: Memory, window: Window, index: int, of: tuple[Floats, Bools, Bools], moment: Moment
+        self, memory: Carried, window: CalmRows, index: int, of: tuple[Floats, Bools, Bools], moment: Moment
     ) -> Wishes | None:
         """The legs from current to target; the deadband holds back all but those that leave."""
         if not _open(moment):
@@ -418,7 +418,7 @@ def _lines(level: Floats, distance: Floats) -> bool:
     return bool(np.count_nonzero(np.isfinite(level) & np.isnan(distance)))
 
 
-def _stopped(memory: Memory, limit: float, mark: Floats, average: Floats) -> bool:
+def _stopped(memory: Carried, limit: float, mark: Floats, average: Floats) -> bool:
     """Somebody is at a stop or a take, or may be."""
     lost = mark / average
     lost -= 1.0
@@ -431,7 +431,7 @@ def _stopped(memory: Memory, limit: float, mark: Floats, average: Floats) -> boo
     return memory.takes and bool(np.count_nonzero(signs * (mark - (average + signs * own["take_distance"])) >= 0))
 
 
-def _entered(memory: Memory, block: Block, index: int, wishes: Wishes, held: Bools) -> None:
+def _entered(memory: Carried, block: Block, index: int, wishes: Wishes, held: Bools) -> None:
     """Remember the orders that open from flat."""
     at = wishes.column[~(wishes.close | held.take(wishes.column))]
     if len(at):
@@ -442,7 +442,7 @@ def _entered(memory: Memory, block: Block, index: int, wishes: Wishes, held: Boo
         own["entry_stop_level"][at] = own["entry_take_level"][at] = np.nan
 
 
-def _filled(memory: Memory, fills: FillColumns) -> bool:
+def _filled(memory: Carried, fills: FillColumns) -> bool:
     """Positions after fills, in place; False, and nothing is changed, where an order is not the one that was decided last."""
     own, opened, gone = memory.own, fills.opened.nonzero()[0], (fills.side == 0).nonzero()[0]
     column, owner, side = fills.column.take(opened), fills.owner.take(opened), fills.side.take(opened)
@@ -465,7 +465,7 @@ def _filled(memory: Memory, fills: FillColumns) -> bool:
     return True
 
 
-def _state(frame: Frame, state: DecideState, memory: Memory) -> DecideState:
+def _state(frame: Frame, state: DecideState, memory: Carried) -> DecideState:
     """The state that `decide` would have left."""
     gate, own = memory.gate, memory.own
     average = np.where(memory.qty != 0, memory.average, np.nan)

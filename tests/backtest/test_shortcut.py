@@ -1,7 +1,8 @@
-"""The lane is a shortcut and no second rule: whatever a world says, with it and without it a backtest writes down the same."""
+"""The shortcut is a shortcut and no second rule: whatever a world says, with it and without it a backtest writes down the same."""
 
 from __future__ import annotations
 
+import hashlib
 import tempfile
 from collections import Counter
 from dataclasses import dataclass, fields, is_dataclass, replace
@@ -20,17 +21,19 @@ from qmtl.engine.adapters.files import FilesBars
 from qmtl.engine.adapters.synthetic import SyntheticMarket
 from qmtl.engine.adapters.vixfile import VixFile
 from qmtl.engine.ahead import ahead_of, ahead_of_rows
-from qmtl.engine.backtest.lane import Lane
 from qmtl.engine.backtest.plan import Plan
 from qmtl.engine.backtest.result import Costs
 from qmtl.engine.backtest.run import _Backtest
+from qmtl.engine.backtest.shortcut import Shortcut
 from qmtl.engine.bars import BarRow
 from qmtl.engine.blockobserver import BlockObserver
 from qmtl.engine.blocks import stacked
 from qmtl.engine.calendar import SessionCalendar
-from qmtl.engine.frame import build_frame
+from qmtl.engine.decide import decide
+from qmtl.engine.frame import Recent, build_frame
 from qmtl.engine.observe import Observer
 from qmtl.engine.state import FIELDS
+from qmtl.engine.tick import columns
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = ROOT.parent / "shared" / "data"
@@ -57,9 +60,9 @@ strategy calm {
 """
 WORLD = """\
 version: 1
-world: lane
+world: shortcut
 calendar: XNYS
-universe: [AA, BB, CC, DD, EE, FF]
+universe: [UNIVERSE]
 bars: [15m, 60m]
 regime: {source: heuristic, heuristic: plain}
 chains:
@@ -116,10 +119,11 @@ class Lines:
     sector: float = 0.0
     lot: str = "0.001"
 
-    def program(self) -> Program:
+    def program(self, symbols: tuple[str, ...] = SYMBOLS) -> Program:
         """The world, compiled from text like any other."""
         names = "quick, calm" if self.calm else "quick"
         words: dict[str, Any] = {
+            "UNIVERSE": ", ".join(symbols),
             "WILD": self.wild, "STRATEGIES": names, "EXPOSURE": self.exposure, "EDGE": self.edge, "GUARD": self.guard,
             "DEAD": self.dead, "DELTA": self.delta, "DAY": self.day, "SYMBOL": self.symbol, "TOTAL": self.total,
             "SECTORS": "sectors: {AA: one, BB: one, CC: one, DD: two}" if self.sector else "",
@@ -131,7 +135,7 @@ class Lines:
             folder = Path(name)
             (folder / "strategies").mkdir()
             texts = {
-                "strategies/quick.qmtl": QUICK, "strategies/plain.qmtl": PLAIN, "lane.yaml": WORLD, "somewhere.yaml": VENUE,
+                "strategies/quick.qmtl": QUICK, "strategies/plain.qmtl": PLAIN, "shortcut.yaml": WORLD, "somewhere.yaml": VENUE,
             }  # fmt: skip
             if self.calm:
                 texts["strategies/calm.qmtl"] = CALM
@@ -140,7 +144,7 @@ class Lines:
                 for word, value in words.items():
                     said = said.replace(word, str(value))
                 (folder / path).write_text(said)
-            compiled = compile_world(folder / "lane.yaml")
+            compiled = compile_world(folder / "shortcut.yaml")
         assert compiled.program is not None, [d.message for d in compiled.diagnostics]
         return compiled.program
 
@@ -172,8 +176,8 @@ worlds = st.builds(
 )
 
 
-class Counted(Lane):
-    """Counts how many ticks went through the lane."""
+class Counted(Shortcut):
+    """Counts how many ticks went through the shortcut."""
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
@@ -191,22 +195,22 @@ class Counted(Lane):
 
 
 def both_ways(program: Program, feeds: Any, plan: Plan) -> Counter[str]:
-    """Run with and without the lane, hold everything equal, and say how much of it the lane did."""
+    """Run with and without the shortcut, hold everything equal, and say how much of it the shortcut did."""
     found = []
-    for lane in (False, True):
-        backtest = _Backtest([program], feeds, HOURS, plan, lane=lane)
-        if lane:
-            assert backtest.lane is not None
-            backtest.lane = Counted(backtest.worlds[0].frame)
+    for shortcut in (False, True):
+        backtest = _Backtest([program], feeds, HOURS, plan, shortcut=shortcut)
+        if shortcut:
+            assert backtest.shortcut is not None
+            backtest.shortcut = Counted(backtest.worlds[0].frame)
         result = backtest.run(lambda _done, _total: None)
         state = backtest.worlds[0].state
-        found.append((result, backtest.lane.leave(state) if backtest.lane else state))
+        found.append((result, backtest.shortcut.leave(state) if backtest.shortcut else state))
     (plain, state), (quick, other) = found
     same(plain, quick, "result")
     for field in FIELDS:
         same(getattr(state, field.name), getattr(other, field.name), f"state.{field.name}")
-    assert isinstance(backtest.lane, Counted)
-    return backtest.lane.ticks
+    assert isinstance(backtest.shortcut, Counted)
+    return backtest.shortcut.ticks
 
 
 def same(one: Any, other: Any, where: str) -> None:
@@ -234,9 +238,9 @@ def market(seed: int) -> SyntheticMarket:
 
 @settings(max_examples=9, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 @given(worlds, st.integers(0, 99), st.sampled_from(["100000", "900"]), st.sampled_from([0, 0, 1]))
-def test_law_a_backtest_with_the_lane_is_the_one_without(lines: Lines, seed: int, cash: str, late: int) -> None:
+def test_law_a_backtest_with_the_shortcut_is_the_one_without(lines: Lines, seed: int, cash: str, late: int) -> None:
     feed = market(seed)
-    plan = Plan("lane", "2025-10-06", "2025-10-15", Decimal(cash), costs=Costs(late=late))
+    plan = Plan("shortcut", "2025-10-06", "2025-10-15", Decimal(cash), costs=Costs(late=late))
     both_ways(lines.program(), (feed, feed.vix), plan)
 
 
@@ -250,10 +254,10 @@ def test_law_a_backtest_with_the_lane_is_the_one_without(lines: Lines, seed: int
     ],
     ids=["long_only", "both_sides", "two_strategies", "with_stops"],
 )
-def test_most_ticks_of_a_plain_world_take_the_lane(lines: Lines, least: float) -> None:
+def test_most_ticks_of_a_plain_world_take_the_shortcut(lines: Lines, least: float) -> None:
     """Else the law above would compare the thirteen steps with themselves."""
     feed = market(5)
-    ticks = both_ways(lines.program(), (feed, feed.vix), Plan("lane", "2025-10-06", "2025-10-17"))
+    ticks = both_ways(lines.program(), (feed, feed.vix), Plan("shortcut", "2025-10-06", "2025-10-17"))
     assert ticks["decision"] > least * (ticks["decision"] + ticks["left"]), ticks
 
 
@@ -261,16 +265,18 @@ def test_most_ticks_of_a_plain_world_take_the_lane(lines: Lines, least: float) -
 def test_a_line_that_becomes_known_later_is_followed_from_then_on(take: str, seed: int, since: str) -> None:
     """The position was opened without it, so nothing of its levels tells that there is one."""
     feed = market(seed)
-    both_ways(Lines(stop=take).program(), (feed, feed.vix), Plan("lane", since, "2025-10-17"))
+    both_ways(Lines(stop=take).program(), (feed, feed.vix), Plan("shortcut", since, "2025-10-17"))
 
 
 @pytest.mark.skipif(not DATA.exists(), reason="needs the recorded bars")
-def test_on_recorded_bars_the_lane_changes_nothing() -> None:
-    compiled = compile_world(ROOT / "worlds" / "us_core.yaml")
-    assert compiled.program
-    feed = FilesBars(DATA / "us_15m", compiled.program.settings.universe, HOURS)
-    macro = VixFile(DATA / "vix" / "vix_daily_cboe.csv")
-    both_ways(compiled.program, (feed, macro), Plan("lane", "2025-10-20", "2025-10-31"))
+def test_on_recorded_bars_the_shortcut_changes_nothing() -> None:
+    """A world that takes it, half-day and gaps of the recording included; `us_core` has latches nearly always and does not."""
+    names = ("AAPL", "AMD", "JPM", "MSFT", "SPY", "XOM")
+    feed, macro = FilesBars(DATA / "us_15m", names, HOURS), VixFile(DATA / "vix" / "vix_daily_cboe.csv")
+    ticks = both_ways(
+        Lines(calm=True, dead=0.1).program(names), (feed, macro), Plan("shortcut", "2025-10-20", "2025-11-28")
+    )
+    assert ticks["decision"] > 0.15 * (ticks["decision"] + ticks["left"]), ticks
 
 
 @pytest.mark.parametrize(
@@ -294,3 +300,33 @@ def test_law_what_follows_from_a_block_is_what_follows_from_its_rows(lines: Line
                     same(getattr(ahead.row(i), field.name), getattr(expected, field.name), f"{field.name} of row {at}")
             at += 1
     assert at == len(rows)
+
+
+def ticks_of(program: Program, feeds: Any, plan: Plan, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """A hash of every column of every tick, and of the state after it, in a run through all thirteen steps."""
+    found = []
+
+    def noted(*arguments: Any) -> Any:
+        after, tick = decide(*arguments)
+        digest = hashlib.blake2b(digest_size=8)
+        for name, column in (*columns(tick), *((field.name, getattr(after, field.name)) for field in FIELDS)):
+            values = np.asarray(column)
+            digest.update(name.encode() + np.where(values == 0, 0, values).astype(values.dtype).tobytes())
+        found.append(digest.hexdigest())
+        return after, tick
+
+    with monkeypatch.context() as patched:
+        patched.setattr("qmtl.engine.backtest.run.decide", noted)
+        _Backtest([program], feeds, HOURS, plan, shortcut=False).run(lambda _done, _total: None)
+    return found
+
+
+@pytest.mark.parametrize("stop", ["", "stop 2 * atr(10)", "stop at lowest(low, 6)"])
+def test_what_stages_remember_of_the_tick_before_changes_no_answer(stop: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`Frame.recent` gives the last answer again where it is asked about the same objects; here it never does."""
+    program, feed = Lines(short=True, calm=True, wild=0.12, stop=stop, sector=30.0, total=60.0).program(), market(4)
+    run = program, (feed, feed.vix), Plan("recent", "2025-10-06", "2025-10-15")
+    remembering = ticks_of(*run, monkeypatch)
+    monkeypatch.setattr(Recent, "of", lambda _self, function, *asked: function(*asked))
+    assert ticks_of(*run, monkeypatch) == remembering
+    assert len(set(remembering)) > 200
