@@ -47,6 +47,15 @@ class Schedule:
     until: int
 
 
+@dataclass(frozen=True, slots=True)
+class Hours:
+    """What the clock says: the session, whether the exchange is open, and when that changes (epoch seconds)."""
+
+    session: SessionTimes
+    regular: bool
+    until: int
+
+
 class SessionCalendar:
     """Sessions from `first_day` to `last_day` (ISO dates, both inclusive); raises `CalendarError` for an unknown name
     or days that the calendar does not have."""
@@ -73,6 +82,13 @@ class SessionCalendar:
         self._session_at(now)
         at = bisect_right(self._begins, now) - 1
         return now < self._ends[at]
+
+    def hours(self, now: int) -> Hours:
+        """`times` and `regular_hours` at once, and until when they stay so."""
+        session, at = self._session_at(now), bisect_right(self._begins, now) - 1
+        regular = now < self._ends[at]
+        changes = self._ends[at : at + 1] if regular else self._begins[at + 1 : at + 2]
+        return Hours(self._times[session], regular, min([*changes, self.until]))
 
     def grid(self, rate: str) -> Grid:
         """Every bar of `rate` ("15m" or "60m") of the covered sessions."""

@@ -90,7 +90,7 @@ class Frame:
     nowhere, everywhere, silent, nothing, never, unknown  [S] False, True, code 0, 0.0, time 0 and NaN for all, read-only:
                     what a stage hands on that has nothing to say
     lines           some stop or take is a line of its strategy
-    alphabetical    [S] place of each symbol among all by name
+    alphabetical    [S] place of each symbol among all by name;  by_name  whether that is their order
     recent          what stages worked out last, for inputs that are the same objects again
     """
 
@@ -128,6 +128,7 @@ class Frame:
     never: Ints
     unknown: Floats
     alphabetical: Ints
+    by_name: bool
     recent: Recent
 
     @property
@@ -187,6 +188,7 @@ def build_frame(program: Program, interval: int = 60) -> Frame:
         churn=frozenset(settings.churn_guard.enabled),
         alphas=tuple(_alphas(settings.select, names.strategies)),
         **_rows(names.symbols),
+        by_name=list(names.symbols) == sorted(names.symbols),
         recent=Recent(),
     )
 

@@ -37,6 +37,10 @@ SHORT_MARGIN: Final = 1.03
 _DIGITS: Final = 1e-12
 #: quantities beyond this many atoms are cut to it, far below where int64 ends
 _MOST: Final = 2.0**61
+#: nearer to the smallest notional than this fraction nobody is sure
+_NEAR: Final = 1e-8
+#: places of closing legs in the sending order stand before those of all ranks
+_BUYS_BACK: Final = -1e300
 #: row that is neither sent nor denied
 _DROPPED: Final = 255
 
@@ -154,43 +158,71 @@ def _of_tick(number: int, tick: Tick) -> Sized:
 
 def sending_order(frame: Frame, at: Ints, opens: Bools, delta: Floats, rank: Floats) -> Ints:
     """Closing legs first, sells before buys; opening ones by falling rank; names settle ties."""
-    return np.lexsort((frame.alphabetical.take(at), np.where(opens, -rank, delta > 0), opens))
+    place = np.where(opens, -rank, np.where(delta > 0, _BUYS_BACK, -np.inf))
+    if frame.by_name:  # rising columns are rising names
+        return place.argsort(kind="stable")
+    return np.lexsort((frame.alphabetical.take(at), place))
 
 
 def legs_of(number: int, wishes: Wishes, venue: Venue, capital: float) -> Sized:
     """The quantities that one world wishes, before buying power; `number` is that of its tick."""
-    close, mark, held, k = wishes.close, wishes.mark, wishes.held, len(wishes.column)
-    shares = wishes.delta * capital
-    if np.minimum.reduce(mark) > 0:
-        shares /= mark
-    else:
-        shares = np.divide(shares, mark, out=np.zeros(k), where=mark > 0)
-    unit: Ints | int = venue.lot
-    if venue.lot != venue.whole:
-        unit = np.where(close | (shares >= 0), venue.lot, venue.whole)
-    atoms, whole = _lots(shares, unit, venue), wishes.whole
-    if np.count_nonzero(whole) < np.count_nonzero(close):  # a remainder below the twelfth digit is no position
-        whole = whole | (close & (np.abs(atoms) * venue.size >= np.abs(held) * (1 - _DIGITS)))
-    atoms[whole] = 0
-    qty = np.multiply(atoms, venue.size, dtype=np.float64)
-    qty[whole] = -held[whole]
+    k, priced = len(wishes.column), bool(np.minimum.reduce(wishes.mark) > 0)
+    unit, atoms, whole = _quantities(wishes, venue, capital, priced=priced)
+    gone = np.count_nonzero(whole)
+    qty = np.where(whole, -wishes.held, atoms * venue.size) if gone else atoms * venue.size
+    wanting = gone + np.count_nonzero(atoms) < k
     blank = np.zeros(k)
     return Sized(
         tick=constant(k, number),
         column=wishes.column,
-        close=close,
+        close=wishes.close,
         whole=whole,
         atoms=atoms,
         wished=atoms,
         qty=qty,
         unit=constant(k, unit) if isinstance(unit, int) else unit,
-        mark=mark,
+        mark=wishes.mark,
         rank=wishes.rank,
         reason=wishes.reason,
-        denial=_denied(wishes, venue, atoms, whole),
+        denial=_denied(wishes, venue, (atoms, whole), (priced, wanting)),
         needed=blank,
         funds=blank,
     )
+
+
+def undenied(wishes: Wishes, venue: Venue, capital: float) -> tuple[Ints, Bools, float] | None:
+    """(atoms, whole positions, money that opening legs need at most) of legs of which none is refused or cut; None where one
+    is, or may be. What `legs_of` and `within_funds` say of the same wishes, where there is money enough."""
+    if not np.minimum.reduce(wishes.mark) > 0:
+        return None
+    _, atoms, whole = _quantities(wishes, venue, capital, priced=True)
+    gone = np.count_nonzero(whole)
+    if gone + np.count_nonzero(atoms) < len(atoms):
+        return None
+    worth = np.abs(atoms) * wishes.mark
+    if venue.least and np.count_nonzero(worth * venue.size <= venue.least * (1 + _NEAR)) > gone:
+        return None
+    if not venue.shorting and np.count_nonzero((atoms < 0) & ~wishes.close):
+        return None
+    return atoms, whole, float(np.add.reduce(worth)) * venue.size * SHORT_MARGIN
+
+
+def _quantities(wishes: Wishes, venue: Venue, capital: float, *, priced: bool) -> tuple[Ints | int, Ints, Bools]:
+    """(atoms of a lot, signed atoms in whole lots, whole positions: 0 atoms there); `priced`: every leg has a price."""
+    close, mark = wishes.close, wishes.mark
+    shares = wishes.delta * capital
+    if priced:
+        shares /= mark
+    else:
+        shares = np.divide(shares, mark, out=np.zeros(len(mark)), where=mark > 0)
+    unit: Ints | int = venue.lot
+    if venue.lot != venue.whole:
+        unit = np.where(close | (shares >= 0), venue.lot, venue.whole)
+    atoms, whole = _lots(shares, unit, venue), wishes.whole
+    if np.count_nonzero(whole) < np.count_nonzero(close):  # a remainder below the twelfth digit is no position
+        whole = whole | (close & (np.abs(atoms) * venue.size >= np.abs(wishes.held) * (1 - _DIGITS)))
+    np.putmask(atoms, whole, 0)
+    return unit, atoms, whole
 
 
 def constant(rows: int, value: int) -> Ints:
@@ -202,23 +234,31 @@ def constant(rows: int, value: int) -> Ints:
 
 def _lots(shares: Floats, unit: Ints | int, venue: Venue) -> Ints:
     """Signed atoms, cut toward zero to whole lots."""
-    lots = np.abs(shares) / (unit * venue.size)
-    lots = np.minimum(np.floor(lots + lots * _DIGITS), _MOST / unit)
-    return np.copysign(lots, shares).astype(np.int64) * unit
+    lots, most = shares / (unit * venue.size), _MOST / unit
+    lots += lots * _DIGITS
+    np.minimum(lots, most, out=lots)
+    np.maximum(lots, -most, out=lots)
+    atoms: Ints = lots.astype(np.int64)  # cuts toward zero
+    if isinstance(unit, int) and unit == 1:
+        return atoms
+    atoms *= unit
+    return atoms
 
 
-def _denied(wishes: Wishes, venue: Venue, atoms: Ints, whole: Bools) -> Codes:
-    """What is refused whatever the buying power."""
-    close, denial = wishes.close | whole, np.zeros(len(atoms), dtype=np.uint8)
-    nothing = (atoms == 0) & ~whole
-    if some(nothing):
+def _denied(wishes: Wishes, venue: Venue, legs: tuple[Ints, Bools], known: tuple[bool, bool]) -> Codes:
+    """What is refused whatever the buying power; `legs` are atoms and whole positions, `known` whether every leg has a price
+    and whether one has no quantity."""
+    (atoms, whole), (priced, wanting) = legs, known
+    denial = np.zeros(len(atoms), dtype=np.uint8)
+    if wanting:
+        nothing = (atoms == 0) & ~whole
         put(denial, nothing, Reason.DENIED_LOT)
         if not wishes.decision:
-            put(denial, nothing & close, _DROPPED)
+            put(denial, nothing & wishes.close, _DROPPED)
     if not venue.shorting:
-        put(denial, (atoms < 0) & ~close, Reason.DENIED_SHORT)
-    if np.minimum.reduce(wishes.mark) <= 0:
-        put(denial, ~close & (wishes.mark <= 0), Reason.DENIED_MARK)
+        put(denial, (atoms < 0) & ~(wishes.close | whole), Reason.DENIED_SHORT)
+    if not priced:
+        put(denial, ~(wishes.close | whole) & (wishes.mark <= 0), Reason.DENIED_MARK)
     return denial
 
 

@@ -34,7 +34,8 @@ class Slow:
 @dataclass(frozen=True, slots=True, eq=False)
 class CalmRows:
     """Rows `low` on of a block. `calm`: nothing but numbers; `target` [T, S] after exposure; `flat` [T, S] wants nothing;
-    `gross`, `peak`: sum and largest of the targets' magnitudes; `short`: somebody wants a short."""
+    `gross`, `peak`: sum and largest of the targets' magnitudes; `short`: somebody wants a short; `rank` [T, S] of opening
+    legs; `named`: some strategy names a stop or a take."""
 
     block: Block
     ahead: AheadRows
@@ -47,6 +48,8 @@ class CalmRows:
     gross: list[float]
     peak: list[float]
     short: list[bool]
+    rank: Floats
+    named: bool
 
 
 def calm_rows(frame: Frame, place: tuple[Block, AheadRows, int], slow: Slow, rows: int) -> CalmRows:
@@ -57,7 +60,8 @@ def calm_rows(frame: Frame, place: tuple[Block, AheadRows, int], slow: Slow, row
     chosen = slow.selected >= 0
     calm = ahead.sound[part] & ahead.regime[part] & ahead.current[part] & ~ahead.guarded[part] & ahead.certain[part]
     calm &= np.logical_and.reduce(ahead.first[part] == slow.chain, axis=1)
-    calm &= ~_turns(frame, block, ahead, part, slow)
+    score = _present(frame, ahead, part, slow)
+    calm &= ~_turns(frame, (block, ahead), part, (slow, score))
     calm[1:] &= ~_jumps(frame, block.mark[part])
     rows_of = np.maximum(slow.selected, 0), frame.columns
     raw = ahead.target[part, 0] if frame.strategies == 1 else ahead.target[part][:, *rows_of]
@@ -82,6 +86,8 @@ def calm_rows(frame: Frame, place: tuple[Block, AheadRows, int], slow: Slow, row
         gross=gross.tolist(),
         peak=peak.tolist(),
         short=short.tolist(),
+        rank=np.fmax(np.abs(score), 0.0),
+        named=bool(np.isfinite(block.stop[part]).any() or np.isfinite(block.take[part]).any()),
     )
 
 
@@ -92,8 +98,17 @@ def _jumps(frame: Frame, mark: Floats) -> Bools:
     return jumps
 
 
-def _turns(frame: Frame, block: Block, ahead: AheadRows, part: slice, slow: Slow) -> Bools:
-    """[T] whether somebody is selected for the first time, or somebody else is better."""
+def _present(frame: Frame, ahead: AheadRows, part: slice, slow: Slow) -> Floats:
+    """[T, S] scores of who is selected."""
+    if frame.strategies == 1:
+        return ahead.score[part, 0]
+    now: Floats = ahead.score[part][:, np.maximum(slow.selected, 0), frame.columns]
+    return now
+
+
+def _turns(frame: Frame, of: tuple[Block, AheadRows], part: slice, now: tuple[Slow, Floats]) -> Bools:
+    """[T] whether somebody is selected for the first time, or somebody else is better than who is; `now` with its scores."""
+    (block, ahead), (slow, present) = of, now
     chosen = slow.selected >= 0
     speaking = slow.candidates & np.isfinite(ahead.score[part]) & (block.signal[part] != 0)
     if frame.strategies == 1:
@@ -101,9 +116,8 @@ def _turns(frame: Frame, block: Block, ahead: AheadRows, part: slice, slow: Slow
         return first
     score = np.where(speaking, ahead.score[part], -np.inf)
     top, best = np.maximum.reduce(score, axis=1), score.argmax(axis=1)
-    now = ahead.score[part][:, np.maximum(slow.selected, 0), frame.columns]
     edge = frame.program.settings.select.switch_edge - EPS
-    better = (best != slow.selected) & ~(top - now < edge)  # also where the present one has no score
+    better = (best != slow.selected) & ~(top - present < edge)  # also where the present one has no score
     turns: Bools = np.logical_or.reduce((top > -np.inf) & (~chosen | better), axis=1)
     return turns
 

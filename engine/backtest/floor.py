@@ -18,7 +18,7 @@ from qmtl.dsl.model import ExchangePolicy
 
 from ..bars import Bools, Floats, Hashes, Ints, OpenRow, Small
 from ..paperrules import EXACT, Tariff, exact_sum, refused_opening, reserve
-from .purse import Purse
+from .purse import Filled, Purse
 
 #: a sum of floats is believed to this fraction
 _SURE: Final = 1e-9
@@ -63,12 +63,11 @@ NO_LEGS: Final = Legs(
 
 @dataclass(slots=True, eq=False)
 class Fills:
-    """Fills as columns: the filled legs, start of the bar that filled them, price and fee in millionths."""
+    """Fills as columns: the filled legs, start of the bar that filled them, and what they did to the purse."""
 
     legs: Legs
     at: int
-    price: Ints
-    fee: Ints
+    did: Filled
 
 
 class Floor:
@@ -77,6 +76,9 @@ class Floor:
     def __init__(self, purse: Purse, policy: ExchangePolicy, tariff: Tariff) -> None:
         self.purse, self._policy, self._tariff = purse, policy, tariff
         self.working: Legs = NO_LEGS
+        self._size, self._least = float(purse.atom), float(policy.min_notional)
+        self._dear = 1 + float(tariff.fee) + float(tariff.slippage)
+        self._dearest = self._size * self._dear * (1 + _SURE)
 
     def advance(self, now: int, opens: Sequence[OpenRow]) -> tuple[list[Fills], Legs]:
         """(fills, orders that expired) by `now`; `opens` are the bars that started since the last call, by start."""
@@ -95,12 +97,13 @@ class Floor:
     def _filled(self, row: OpenRow) -> Iterator[Fills]:
         legs = self.working
         prices = row.prices.take(legs.column)
-        reached = (legs.since <= row.start) & (row.start < legs.expires) & ~np.isnan(prices)
-        ready = reached & (legs.wait == 0)
+        reached = legs.since <= row.start
+        reached &= row.start < legs.expires
+        reached &= prices == prices  # noqa: PLR0124 - NaN differs from itself
+        ready = reached & (legs.wait == 0) if np.count_nonzero(legs.wait) else reached
         if np.count_nonzero(ready) == len(legs):
             self.working = NO_LEGS
-            price, fee = self.purse.fill(legs.column, legs.atoms, prices)
-            yield Fills(legs, row.start, price, fee)
+            yield Fills(legs, row.start, self.purse.fill(legs.column, legs.atoms, prices))
             return
         waiting = legs.take(~ready)
         if np.count_nonzero(reached & ~ready):
@@ -109,8 +112,7 @@ class Floor:
         self.working = waiting
         if np.count_nonzero(ready):
             done = legs.take(ready)
-            price, fee = self.purse.fill(done.column, done.atoms, prices[ready])
-            yield Fills(done, row.start, price, fee)
+            yield Fills(done, row.start, self.purse.fill(done.column, done.atoms, prices[ready]))
 
     def cancel(self, rows: Sequence[int]) -> Legs:
         """Take orders away; they ended unfilled."""
@@ -120,32 +122,38 @@ class Floor:
 
     def power(self, marks: Floats) -> float:
         """Buying power left after what working opening orders reserve, to the cent."""
-        opening = self._opening()
-        if not len(opening):
+        if not len(self.working) or not len(self._opening()):
             return self.purse.power(marks)
         return float(max(self._exact_power(marks), Decimal(0)).quantize(Decimal("0.01"), "ROUND_DOWN"))
 
     def submit(self, legs: Legs, marks: Floats) -> Bools:
         """Take orders; [k] which were refused for want of buying power. `marks` as of now."""
-        refused = np.zeros(len(legs), dtype=np.bool_)
-        if not self._plenty(legs, marks):
-            refused = self._one_by_one(legs, marks)
-        taken = legs.take(~refused) if np.count_nonzero(refused) else legs
-        self.working = joined(self.working, taken) if len(self.working) else taken
+        plenty = self._plenty(legs, marks)
+        refused = np.zeros(len(legs), dtype=np.bool_) if plenty else self._one_by_one(legs, marks)
+        self.accept(legs if plenty else legs.take(~refused))
         return refused
+
+    def affords(self, money: float, power: float) -> bool:
+        """Whether buying power surely covers orders that need so much before costs."""
+        return money * self._dear * (1 + _SURE) + 0.02 <= power * (1 - _SURE)
+
+    def accept(self, legs: Legs) -> None:
+        """Take orders that need not be looked at."""
+        self.working = joined(self.working, legs) if len(self.working) else legs
 
     def _plenty(self, legs: Legs, marks: Floats) -> bool:
         """True when buying power surely covers all opening ones of them."""
-        tariff, size = self._tariff, float(self.purse.atom)
         worth = legs.atoms * marks.take(legs.column)
-        least = float(self._policy.min_notional)
+        power, least, size = self.power(marks) * (1 - _SURE), self._least, self._size
+        if not least and float(np.add.reduce(np.abs(worth))) * self._dearest + 0.02 <= power:
+            return True  # even if all of them opened something
         if least and np.count_nonzero((np.abs(worth) * size <= least * (1 + _SURE)) & ~legs.close):
             return False  # so near to the smallest notional the exact rule has to say
         worth[legs.close] = 0.0
         bought = float(np.add.reduce(np.maximum(worth, 0.0)))
         sold = bought - float(np.add.reduce(worth))
-        need = size * (bought * (1 + float(tariff.fee) + float(tariff.slippage)) + sold * 0.5)
-        return not need or need * (1 + _SURE) + 0.02 <= self.power(marks) * (1 - _SURE)
+        need = size * (bought * self._dear + sold * 0.5)
+        return not need or need * (1 + _SURE) + 0.02 <= power
 
     def _one_by_one(self, legs: Legs, marks: Floats) -> Bools:
         refused = np.zeros(len(legs), dtype=np.bool_)

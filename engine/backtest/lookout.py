@@ -27,19 +27,20 @@ from ..ports import BarFeed, MacroFeed
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Seen:
-    """One row that became known: when, closes [feed symbols] with NaN where there is no bar, whether everybody has one, and
-    where each world finds it: block, what follows from it, row."""
+    """One row that became known: when, and when the next one should; closes [feed symbols] with NaN where there is no bar,
+    whether everybody has one, and where each world finds it: block, what follows from it, row."""
 
     known_at: int
+    due: int
     closes: Floats
     everybody: bool
     places: tuple[tuple[Block, AheadRows, int], ...]
 
 
-def _seen(row: BarRow, places: tuple[tuple[Block, AheadRows, int], ...]) -> Seen:
+def _seen(row: BarRow, due: int, places: tuple[tuple[Block, AheadRows, int], ...]) -> Seen:
     everybody = np.count_nonzero(row.present) == len(row.present)
     closes = row.values[3] if everybody else np.where(row.present, row.values[3], np.nan)
-    return Seen(row.known_at, closes, everybody, places)
+    return Seen(row.known_at, due, closes, everybody, places)
 
 
 class Lookout:
@@ -71,19 +72,24 @@ class Lookout:
         """Rows that became known since the last call and by `now`."""
         while self._until < now:
             self._look_ahead(now)
-        found = []
-        while self._waiting and self._waiting[0].known_at <= now:
-            found.append(self._waiting.popleft())
+        waiting, found = self._waiting, []
+        while waiting and waiting[0].known_at <= now:
+            found.append(waiting.popleft())
         if found:
             self._newest = found[-1]
-            self._due = self._next_due(self._newest.known_at)
+            self._due = self._newest.due
         return found
 
-    def _next_due(self, known_at: int) -> int:
-        """When the next bar of any rate should be known, after `known_at`: nobody is further behind before."""
-        ends = (self._calendar.bar_ends(rate) for rate in ("15m", "60m"))
-        later = (end[end.searchsorted(known_at - self._delay, side="right") :][:1] for end in ends)
-        return min((int(end[0]) + self._delay for end in later if len(end)), default=known_at)
+    def _next_due(self, known_at: Sequence[int]) -> list[int]:
+        """When the next bar of any rate should be known, after each of `known_at`: nobody is further behind before."""
+        then = np.array(known_at, dtype=np.int64)
+        due = np.full(len(then), np.iinfo(np.int64).max)
+        for rate in ("15m", "60m"):
+            ends = self._calendar.bar_ends(rate)
+            later = ends.searchsorted(then - self._delay, side="right")
+            known = later < len(ends)
+            due[known] = np.minimum(due[known], ends[later[known]] + self._delay)
+        return np.where(due < np.iinfo(np.int64).max, due, then).tolist()
 
     def fresh(self, now: int) -> Seen | None:
         """The newest row, None where there is none or a later one should be known."""
@@ -126,7 +132,8 @@ class Lookout:
         parts = [self._observed(number, rows, macros) for number in range(len(self._blocks))]
         if rows:
             places = zip(*parts, strict=True)
-            self._waiting.extend(_seen(row, place) for row, place in zip(rows, places, strict=True))
+            due = self._next_due([row.known_at for row in rows])
+            self._waiting.extend(_seen(*of) for of in zip(rows, due, places, strict=True))
 
     def _observed(self, number: int, rows: list[BarRow], macros: list[MacroRow]) -> list[tuple[Block, AheadRows, int]]:
         """Where one world finds each row."""

@@ -51,9 +51,9 @@ class NoticeTape:
 
     def denied(self, frames: Sequence[Frame], legs: Sized, now: int) -> None:
         """Legs that the engine itself refused or cut."""
-        told = refused(legs)
-        if not some(told):
+        if not some(legs.denial):
             return
+        told = refused(legs)
         for number, code in zip(legs.tick[told].tolist(), legs.denial[told].tolist(), strict=True):
             self.add(code, now, frames[number].program.settings.world)
 

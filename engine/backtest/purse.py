@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
@@ -34,6 +35,16 @@ MILLION: Final = 1_000_000
 _SHORT: Final = Decimal("1.5")
 
 
+@dataclass(slots=True, eq=False)
+class Filled:
+    """Prices and fees in millionths, and atoms held before and after; int64 [k]."""
+
+    price: Ints
+    fee: Ints
+    before: Ints
+    after: Ints
+
+
 class Purse:
     """S symbols. `atoms` int64 and `average` int64 (millionths, 0 flat) are the truth; `qty` and `price` (average, NaN
     flat) are the same as floats, replaced and never written, so that who was given one may keep it."""
@@ -48,6 +59,7 @@ class Purse:
         self.qty: Floats = np.zeros(width)
         self.price: Floats = np.full(width, np.nan)
         self.shorts = 0
+        self._largest = 0.0
 
     @property
     def cash(self) -> float:
@@ -67,34 +79,45 @@ class Purse:
             found.append((column, int(night_cost(symbols[column], worth, days, self.tariff) / MILLIONTH)))
         return found
 
-    def fill(self, at: Ints, signed: Ints, opened: Floats) -> tuple[Ints, Ints]:
-        """Apply fills of distinct symbols: columns, signed atoms and the opens they fill at, [k]. Returns prices and fees
-        in millionths, int64 [k]."""
-        price = self._prices(signed, opened)
-        largest = float(np.maximum.reduce(np.abs(signed))) * float(np.maximum.reduce(price))
-        if largest < LARGE:
+    def fill(self, at: Ints, signed: Ints, opened: Floats) -> Filled:
+        """Apply fills of distinct symbols: columns, signed atoms and the opens they fill at, [k]."""
+        paid = self._paid(signed, opened)
+        top = float(np.maximum.reduce(paid))
+        price = nearest(paid, top, lambda i: self._exact_price(signed[i], opened[i]))
+        before = self.atoms.take(at)
+        after = before + signed
+        most = float(np.maximum.reduce(np.abs(signed))) * (top + 1.0)
+        if self._fits(most):
             product = signed * price
-            fee = self._fees(product)
-            self.units -= int(np.add.reduce(product)) if largest * len(at) < LARGE else sum(product.tolist())
-            self._average(at, signed, price)
+            fee = self._fees(product, most)
+            self.units -= int(np.add.reduce(product)) if most * len(at) < LARGE else sum(product.tolist())
+            average = _averages((before, self.average.take(at)), (signed, price), product, after)
         else:
-            fee = self._one_by_one(at, signed, price)
+            fee, average = self._one_by_one(at, signed, price)
         if self.tariff.fee:
             self.units -= int(np.add.reduce(fee)) * self._per
-        self._mirror(at, signed)
-        return price, fee
+        self._keep(at, after, average)
+        return Filled(price, fee, before, after)
 
-    def _prices(self, signed: Ints, opened: Floats) -> Ints:
+    def _fits(self, more: float) -> bool:
+        """Whether quantity times price stays within int64 for what is held and what comes to it."""
+        self._largest += more  # no position became larger than that
+        if self._largest < LARGE:
+            return True
+        self._largest = float(np.maximum.reduce(np.abs(self.atoms * self.average.astype(np.float64)))) + more
+        return self._largest < LARGE
+
+    def _paid(self, signed: Ints, opened: Floats) -> Floats:
+        """Prices after slippage in millionths, before they are rounded."""
         against = float(self.tariff.slippage)
-        worse = np.where(signed > 0, (1 + against) * MILLION, (1 - against) * MILLION) if against else float(MILLION)
+        if not against:
+            return opened * float(MILLION)
+        return opened * np.where(signed > 0, (1 + against) * MILLION, (1 - against) * MILLION)
 
-        def exact(i: int) -> int:
-            side = 1 if signed[i] > 0 else -1
-            return int(fill_price(Decimal(repr(float(opened[i]))), side, self.tariff) / MILLIONTH)
+    def _exact_price(self, signed: int, opened: float) -> int:
+        return int(fill_price(Decimal(repr(float(opened))), 1 if signed > 0 else -1, self.tariff) / MILLIONTH)
 
-        return nearest(opened * worse, exact)
-
-    def _fees(self, product: Ints) -> Ints:
+    def _fees(self, product: Ints, most: float) -> Ints:
         if not self.tariff.fee:
             return np.zeros(len(product), dtype=np.int64)
 
@@ -102,57 +125,29 @@ class Purse:
             notional = EXACT.multiply(Decimal(int(product[i])), self.atom) * MILLIONTH
             return int(fill_fee(notional, self.tariff) / MILLIONTH)
 
-        return nearest(np.abs(product) * (self._size * float(self.tariff.fee)), exact)
+        rate = self._size * float(self.tariff.fee)
+        return nearest(np.abs(product) * rate, most * rate, exact)
 
-    def _average(self, at: Ints, signed: Ints, price: Ints) -> None:
-        held, average = self.atoms.take(at), self.average.take(at)
-        after = held + signed
-        grows = (held != 0) & ((held > 0) == (signed > 0))
-        new = np.where(after * np.sign(held) <= 0, price, average)  # from flat, or crossing zero
-        if np.count_nonzero(grows):
-            more = grows.nonzero()[0]
-            new[more] = self._grown(held.take(more), average.take(more), signed.take(more), price.take(more))
-        new[after == 0] = 0
-        self.average[at] = new
-
-    def _grown(self, held: Ints, average: Ints, signed: Ints, price: Ints) -> Ints:
-        """Averages of positions that became larger."""
-        largest = float(np.maximum.reduce(np.abs(held))) * float(np.maximum.reduce(average))
-        largest += float(np.maximum.reduce(np.abs(signed))) * float(np.maximum.reduce(price))
-        if largest < LARGE:
-            return half_even(np.abs(held * average + signed * price), np.abs(held + signed))
-        rows = zip(held.tolist(), average.tolist(), signed.tolist(), price.tolist(), strict=True)
-        return np.array([self._exact_average(*row) for row in rows], dtype=np.int64)
-
-    def _exact_average(self, held: int, average: int, signed: int, price: int) -> int:
-        parts = (Decimal(held), Decimal(average) * MILLIONTH, Decimal(signed), Decimal(price) * MILLIONTH)
-        return int(average_after(*parts) / MILLIONTH)
-
-    def _one_by_one(self, at: Ints, signed: Ints, price: Ints) -> Ints:
-        """The same for quantities or prices too large for int64."""
-        fee = np.zeros(len(at), dtype=np.int64)
+    def _one_by_one(self, at: Ints, signed: Ints, price: Ints) -> tuple[Ints, Ints]:
+        """(fees, averages) for quantities or prices too large for int64."""
+        fee, average = np.zeros(len(at), dtype=np.int64), np.zeros(len(at), dtype=np.int64)
         for i, (column, qty, paid) in enumerate(zip(at.tolist(), signed.tolist(), price.tolist(), strict=True)):
-            held, average = int(self.atoms[column]), int(self.average[column])
             notional = EXACT.multiply(Decimal(qty * paid), self.atom) * MILLIONTH
             fee[i] = int(fill_fee(notional, self.tariff) / MILLIONTH)
             self.units -= qty * paid
-            after = held + qty
-            if not after:
-                self.average[column] = 0
-            elif not held:
-                self.average[column] = paid
-            else:
-                self.average[column] = self._exact_average(held, average, qty, paid)
-        return fee
+            held = int(self.atoms[column])
+            if held + qty:
+                former = (Decimal(held), Decimal(int(self.average[column])) * MILLIONTH)
+                average[i] = int(average_after(*former, Decimal(qty), Decimal(paid) * MILLIONTH) / MILLIONTH)
+        return fee, average
 
-    def _mirror(self, at: Ints, signed: Ints) -> None:
-        """Floats of what changed, in fresh arrays."""
-        self.atoms[at] += signed
-        atoms = self.atoms.take(at)
+    def _keep(self, at: Ints, atoms: Ints, average: Ints) -> None:
+        """Write what changed; the floats of it in fresh arrays."""
+        self.atoms[at], self.average[at] = atoms, average
         qty, price = self.qty.copy(), self.price.copy()
         qty[at] = atoms / self._per
-        paid = self.average.take(at) / MILLION
-        paid[atoms == 0] = np.nan
+        paid = average / MILLION
+        np.copyto(paid, np.nan, where=atoms == 0)
         price[at] = paid
         self.qty, self.price = qty, price
         if self.shorts or np.minimum.reduce(atoms) < 0:
@@ -194,3 +189,18 @@ class Purse:
         rounded = math.floor(cents) if down else round(cents)  # ties are asked for exactly
         distance = min(cents - rounded, 1 - (cents - rounded)) if down else 0.5 - abs(cents - rounded)
         return float(exact()) if distance <= error else float(rounded) / 100
+
+
+def _averages(held: tuple[Ints, Ints], more: tuple[Ints, Ints], product: Ints, after: Ints) -> Ints:
+    """Average prices after fills, 0 where nothing is left: `held` atoms and averages, `more` atoms and prices, and the product
+    of those."""
+    (atoms, average), (signed, price) = held, more
+    cost = atoms * average
+    cost += product
+    size = np.abs(after)
+    np.maximum(size, 1, out=size)
+    grown = half_even(np.abs(cost), size)
+    # signs differ: of a product of whole numbers only the sign bits count, and a 0 counts as positive
+    new = np.where((atoms ^ signed) >= 0, grown, np.where((atoms ^ after) < 0, price, average))
+    new *= after != 0
+    return new

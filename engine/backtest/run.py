@@ -33,7 +33,7 @@ from ..paperrules import Tariff, nights
 from ..ports import BarFeed, MacroFeed
 from ..prices import judged
 from ..runtime import feed_all
-from ..sizing import Sized, constant, legs_of, sized, venue_at, venue_of, within_funds
+from ..sizing import Sized, constant, legs_of, sized, undenied, venue_at, venue_of, within_funds
 from ..state import DecideState, initial
 from ..tick import Tick
 from ..ticks import ReplayTimes
@@ -41,7 +41,7 @@ from .floor import NO_LEGS, Floor, Legs
 from .lookout import Lookout
 from .notices import NoticeTape
 from .plan import Plan
-from .purse import MILLION, Purse
+from .purse import MILLION, Filled, Purse
 from .result import FORMAT, Marks, Result, Setup
 from .shortcut import Moment, Shortcut
 from .switches import SwitchTape
@@ -127,6 +127,7 @@ class _Backtest:
         self.steps, self.orders, self.notices = StepTape(), OrderTape(), NoticeTape()
         self.flows = [0] * len(self.feed.symbols)
         self.opens, self.charged = calendar.opens.tolist(), self.last
+        self.hours = calendar.hours(self.last)
         self.firsts = np.array([world.seat.first for world in self.worlds])
         self.cash = float(plan.cash)
         self.shortcut = self._shortcut() if shortcut else None
@@ -191,13 +192,12 @@ class _Backtest:
         shortcut, world, seen = self.shortcut, self.worlds[0], self.lookout.fresh(now)
         if shortcut is None or seen is None or len(self.floor.working) or len(happened.expired):
             return None
-        purse, calendar = self.floor.purse, self.calendar
-        moment = Moment(now, calendar.times(now), calendar.regular_hours(now), readings, purse.qty, purse.price)
+        purse = self.floor.purse
+        moment = Moment(now, self.hours, readings, purse.qty, purse.price, purse.shorts > 0)
         if not decision:
             if np.count_nonzero(happened.refused):
                 return None
-            good = len(happened.sent)
-            return False if shortcut.follow_up(moment, world.seat.fills(happened.fills, purse.atoms), good) else None
+            return False if shortcut.follow_up(moment, happened.fills, len(happened.sent)) else None
         if happened.fills or len(happened.sent):
             return None
         done = shortcut.decision(world.state, seen, moment)
@@ -209,23 +209,38 @@ class _Backtest:
         world.switches.note(chain, block.when[index], purse.qty, self.marks)
         if done.wishes is None:
             return False
-        venue = venue_at(world.frame)
-        legs = within_funds(legs_of(0, done.wishes, venue, done.capital), [venue], readings.power)
-        whose = done.window.slow.selected.take(legs.column)  # every position is of who is selected
-        self.notices.denied([world.frame], legs, now)
-        return self._submit(now, moment.session.close_at, legs, (whose, chain.take(legs.column)))
+        wishes, slow = done.wishes, done.window.slow
+        close_at, column = self.hours.session.close_at, wishes.column
+        plain = undenied(wishes, venue_at(world.frame), done.capital)
+        if plain is None or not self.floor.affords(plain[2], readings.power):
+            venue = venue_at(world.frame)
+            legs = within_funds(legs_of(0, wishes, venue, done.capital), [venue], readings.power)
+            self.notices.denied([world.frame], legs, now)
+            column = legs.column
+            return self._submit(now, close_at, legs, (slow.selected[column], chain[column]))
+        atoms = np.where(plain[1], -purse.atoms[column], plain[0])
+        whose = slow.selected[column], chain[column]  # every position is of who is selected
+        sent = Sent(
+            now, world.frame.never[: len(column)], column, atoms, wishes.close, wishes.mark, wishes.reason, *whose
+        )
+        self.sent = self._noted(sent, column, close_at)
+        self.refused = world.frame.nowhere[: len(column)]
+        self.floor.accept(self.sent)
+        return True
 
     def _hear(self, now: int) -> Happened:
         opens = list(self.feed.opens(self._opened_from(), now)) if len(self.floor.working) else []
         fills, expired = self.floor.advance(now, opens)
         for part in fills:
             self.orders.fills.append(part)
-            self.steps.open_fees += int(part.fee.sum())
+            self.steps.open_fees += int(np.add.reduce(part.did.fee))
             if len(self.worlds) > 1:
-                self._flow(part.legs, part.price, part.fee)
-        for _, _, days in nights(self.opens, self.charged, now):
-            self._charge(days)
-        self.charged = now
+                self._flow(part.legs, part.did)
+        if now >= self.hours.until:  # no session opens before
+            self.hours = self.calendar.hours(now)
+            for _, _, days in nights(self.opens, self.charged, now):
+                self._charge(days)
+            self.charged = now
         self.canceled = NO_LEGS
         happened = Happened(self.sent, self.refused, tuple(fills), expired)
         self.sent, self.refused = NO_LEGS, np.zeros(0, dtype=np.bool_)
@@ -246,11 +261,11 @@ class _Backtest:
         """Opens up to here cannot fill anything: they were before every working order, or looked at already."""
         return self.last - 1 if len(self.sent) else max(int(self.floor.working.since.min()) - 1, self.last)
 
-    def _flow(self, legs: Legs, prices: Ints, fees: Ints) -> None:
+    def _flow(self, legs: Legs, did: Filled) -> None:
         """Money that flowed through each symbol, in atoms times millionths."""
         per = int(1 / self.atom)
         for column, atoms, price, fee in zip(
-            legs.column.tolist(), legs.atoms.tolist(), prices.tolist(), fees.tolist(), strict=True
+            legs.column.tolist(), legs.atoms.tolist(), did.price.tolist(), did.fee.tolist(), strict=True
         ):
             self.flows[column] -= atoms * price + fee * per
 
@@ -325,34 +340,39 @@ class _Backtest:
 
     def _submit(self, now: int, close_at: int, legs: Sized, whose: tuple[Small, Small]) -> bool:
         """Send what has a quantity; `whose`: strategy and chain of each leg."""
-        goes = legs.whole | (legs.atoms != 0)
-        k = int(np.count_nonzero(goes))
+        gone = int(np.count_nonzero(legs.whole))
+        k = gone + int(np.count_nonzero(legs.atoms))  # of whole positions there are no atoms
         if not k:
             return False
         rows = (legs.tick, legs.column, legs.atoms, legs.whole, legs.close, legs.mark, legs.reason, *whose)
         if k < len(legs):
-            at = goes.nonzero()[0]
+            at = (legs.whole | (legs.atoms != 0)).nonzero()[0]
             rows = tuple(row.take(at) for row in rows)
         world, own, atoms, whole, close, mark, reason, strategy, chain = rows
         column = own + self.firsts.take(world) if len(self.worlds) > 1 else own
-        if np.count_nonzero(whole):
-            atoms = atoms.copy()
-            atoms[whole] = -self.floor.purse.atoms.take(column[whole])
-        sent = Legs(
+        if gone:
+            atoms = np.where(whole, -self.floor.purse.atoms.take(column), atoms)
+        sent = Sent(now, world, column, atoms, close, mark, reason, strategy, chain)
+        self.sent = self._noted(sent, own, close_at)
+        self.refused = self.floor.submit(self.sent, self.marks)
+        return True
+
+    def _noted(self, sent: Sent, own: Ints, close_at: int) -> Legs:
+        """Orders as the floor takes them, written down; `own` are their columns in their worlds."""
+        k = len(own)
+        legs = Legs(
             row=np.arange(self.orders.rows, self.orders.rows + k),
-            column=column,
-            atoms=atoms,
-            close=close,
-            since=constant(k, now),
+            column=sent.column,
+            atoms=sent.atoms,
+            close=sent.close,
+            since=constant(k, sent.at),
             expires=constant(k, close_at),
             wait=constant(k, self.plan.costs.late),
-            owner=strategy,
-            generation=self._generations(world, strategy, own),
+            owner=sent.strategy,
+            generation=self._generations(sent.world, sent.strategy, own),
         )
-        self.orders.note(Sent(now, world, column, atoms, close, mark, reason, strategy, chain))
-        self.refused = self.floor.submit(sent, self.marks)
-        self.sent = sent
-        return True
+        self.orders.note(sent)
+        return legs
 
     def _generations(self, world: Ints, strategy: Small, columns: Ints) -> Hashes:
         """Generation hashes of legs, [k]."""

@@ -12,28 +12,29 @@ or take.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from copy import copy
-from dataclasses import dataclass, replace
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
 from ..bars import Bools, Floats
-from ..blocks import Block
+from ..calendar import Hours
 from ..caps import clipped, trimmed
-from ..frame import EPS, Frame, generation_hashes
-from ..killswitch import REMEMBERED, anchor, count_good, dates_of, gate_of
-from ..market import FillColumns, SessionTimes
+from ..frame import EPS, Frame
+from ..killswitch import anchor, count_good, dates_of
 from ..prices import beyond
 from ..reasons import Reason
 from ..sizing import Wishes, sending_order
 from ..stages.allowlist import allowed_in
 from ..stages.chain import given_by
 from ..stages.load import JUMP, PENNY
-from ..stages.orders import nobody_at
-from ..state import NOBODY, DecideState
+from ..state import DecideState
 from ..tick import Gate
 from .calmrows import MARGIN, CalmRows, Slow, calm_rows
+from .carried import Carried, carried, state_of
+from .floor import Fills
 from .lookout import Seen
 from .view import Readings
 
@@ -42,63 +43,23 @@ TINY: Final = 5e-324
 #: rows looked at together; after a look in vain so many ticks pass before the next one, doubled up to the last
 _ROWS = 48
 _PATIENCE = (1, 16)
-#: arrays of the state that must say nothing at all
-_EMPTY = (
-    "regime_missing", "stopping", "latch", "pending", "exit_rejects", "gap_at", "settling", "stale_at",
-)  # fmt: skip
-#: arrays that fills and orders change
-_OWN = (
-    "owner", "generation", "side", "side_opened_at", "last_side", "last_opened_at", "stop_distance", "take_distance",
-    "entry_strategy", "entry_stop", "entry_take", "entry_stop_level", "entry_take_level",
-)  # fmt: skip
-
-
-@dataclass(slots=True, eq=False)
-class Carried:
-    """What the shortcut remembers between two ticks: the arrays of `_OWN`, its own copies; the gate; prices and readings. `signs` are
-    the sides as floats; `flat` [S] who wanted nothing at the last decision; `stops`, `takes`: somebody has a distance."""
-
-    slow: Slow
-    gate: Gate
-    own: dict[str, Any]
-    qty: Floats
-    average: Floats
-    mark: Floats
-    signs: Floats
-    flat: Bools
-    equity: float
-    now: int
-    shorts: bool
-    stops: bool
-    takes: bool
-    block: Block | None = None
-    index: int = 0
-
-    def looked(self) -> None:
-        """After sides or distances changed."""
-        self.signs = self.own["side"].astype(np.float64)
-        self.shorts = bool(np.minimum.reduce(self.own["last_side"]) < 0)  # whoever is short was so last
-        self.stops, self.takes = (_known(self.own[name]) for name in ("stop_distance", "take_distance"))
-
-    def follows(self, window: CalmRows, index: int) -> bool:
-        """The last decision was at the row before, which the window has seen as well."""
-        return self.block is window.block and self.index == index - 1 >= window.low
-
-
-def _known(column: Floats) -> bool:
-    return bool(np.count_nonzero(np.isnan(column)) < len(column))
 
 
 @dataclass(slots=True, eq=False)
 class Moment:
-    """A tick: its time, the session, whether the exchange is open, readings of the account, shares and average prices."""
+    """A tick: its time, the exchange's hours, readings of the account, shares and average prices, whether somebody is short."""
 
     now: int
-    session: SessionTimes
-    regular: bool
+    hours: Hours
     readings: Readings
     qty: Floats
     average: Floats
+    shorts: bool
+
+    @property
+    def open(self) -> bool:
+        """Whether the exchange is."""
+        return self.hours.regular and self.hours.session.open_at <= self.now < self.hours.session.close_at
 
 
 @dataclass(slots=True, eq=False)
@@ -136,63 +97,49 @@ class Shortcut:
     def leave(self, state: DecideState) -> DecideState:
         """The state as of the last tick; the shortcut is closed."""
         memory, self._memory = self._memory, None
-        return state if memory is None else _state(self._frame, state, memory)
+        return state if memory is None else state_of(self._frame, state, memory)
 
     def decision(self, state: DecideState, seen: Seen, moment: Moment) -> Decided | None:
         """A decision tick that nothing happened before: no fills, answers or working orders."""
         memory = self._memory or self._enter(state, seen, moment)
-        if memory is None:
+        if memory is None or moment.qty is not memory.qty or moment.average is not memory.average:
             return None
-        window = self._at(seen, memory)
-        index = seen.places[0][2]
-        row, mark = index - window.low, window.block.mark[index]
-        gate = self._believed(memory, moment)
-        if gate is None or not window.calm[row]:
+        window, index = self._at(seen, memory), seen.places[0][2]
+        row, mark, equity = index - window.low, window.block.mark[index], moment.readings.equity
+        gate = self._believed(memory, moment) if window.calm[row] else None
+        if gate is None or (not memory.follows(window, index) and self._jumped(memory, mark)):
             return None
-        if moment.qty is not memory.qty or moment.average is not memory.average:
+        if memory.near_exit(mark) and memory.at_exit(mark):
             return None
-        if not memory.follows(window, index) and self._jumped(memory, mark):
-            return None
-        if _stopped(memory, self._settings.risk.position_stop, mark, moment.average):
-            return None
-        capital = self._settings.capital * moment.readings.equity
+        capital = self._settings.capital * equity
         current = moment.qty * mark
         current /= capital
-        held = moment.qty != 0
-        leaves = held & window.flat[row]
-        if self._turns(memory, window, row) or not self._within_caps(window, row, current, leaves):
+        held, flat = memory.held, window.flat[row]
+        leaves = held & flat
+        if self._turns(memory, window, row) or not self._within_caps(window, row, (current, leaves), moment):
             return None
-        wishes = self._wishes(memory, window, index, (current, held, leaves), moment)
+        wishes = self._wishes(memory, window, index, (current, leaves), moment)
         if wishes is not None:
             if self._by_line(memory, wishes, held):
                 return None
-            _entered(memory, window.block, index, wishes, held)
-        memory.mark, memory.flat, memory.gate, memory.now = mark, window.flat[row], gate, moment.now
-        memory.block, memory.index = window.block, index
-        memory.equity = gate.close_equity = moment.readings.equity
+            memory.entered(window, index, wishes)
+        memory.mark, memory.flat, memory.block, memory.index = mark, flat, window.block, index
+        self._believe(memory, gate, moment)
         return Decided(window, row, capital, current, held, wishes)
 
-    def follow_up(self, moment: Moment, fills: FillColumns | tuple[()], good: int) -> bool:
-        """A tick without a new bar, at which all that was sent is filled; `good` answers."""
+    def follow_up(self, moment: Moment, fills: Sequence[Fills], good: int) -> bool:
+        """A tick without a new bar, at which all that was sent is filled; `good` answers. Where it says False, `leave` gives the
+        state of the tick before."""
         memory = self._memory
-        if memory is None or not _open(moment):
+        gate = self._believed(memory, moment) if memory is not None and moment.open else None
+        if memory is None or gate is None or not self._keeps_caps(memory, moment):
             return False
-        gate = self._believed(memory, moment)
-        if gate is None:
-            return False
-        capital = self._settings.capital * moment.readings.equity
-        current = moment.qty * memory.mark
-        current /= capital
         held = moment.qty != 0
-        if np.count_nonzero(held & memory.flat) or not self._keeps_caps(current, held):
+        if np.count_nonzero(held & memory.flat) or memory.exits_after(fills, moment.average):
             return False
-        if _stopped(memory, self._settings.risk.position_stop, memory.mark, moment.average):
-            return False
-        if isinstance(fills, FillColumns) and not _filled(memory, fills):
-            return False
+        memory.filled(self._frame, fills, (moment.qty, moment.average, held))
         count_good(self._frame, gate, moment.now, good)
-        memory.qty, memory.average, memory.gate, memory.now = moment.qty, moment.average, gate, moment.now
-        memory.equity = gate.close_equity = moment.readings.equity
+        self._believe(memory, gate, moment)
         return True
 
     # -- what has to be so ---------------------------------------------------------------------------------------------
@@ -214,45 +161,12 @@ class Shortcut:
         return memory
 
     def _calm(self, state: DecideState, moment: Moment) -> Carried | None:
-        frame = self._frame
         if state.qty is not moment.qty or state.average is not moment.average:
-            return None
-        if any(np.count_nonzero(getattr(state, name)) for name in _EMPTY) or np.count_nonzero(state.mark_scale != 1.0):
             return None
         if np.maximum.reduce(state.reject_until) > moment.now:
             return None
-        gate = gate_of(frame, state)
-        if (
-            gate.kill
-            or gate.day_breach_at
-            or gate.week_breach_at
-            or np.isfinite(state.suspect)
-            or np.isnan(state.equity)
-        ):
-            return None
-        if _lines(state.stop_level, state.stop_distance) or _lines(state.take_level, state.take_distance):
-            return None
         slow = self._slow(state)
-        if slow is None or not _managed(frame, state):
-            return None
-        own = {name: getattr(state, name).copy() for name in _OWN}
-        memory = Carried(
-            slow=slow,
-            gate=gate,
-            own=own,
-            qty=state.qty,
-            average=state.average,
-            mark=state.mark,
-            signs=frame.nothing,
-            flat=frame.nowhere,
-            equity=state.equity.item(),
-            now=state.now.item(),
-            shorts=False,
-            stops=False,
-            takes=False,
-        )
-        memory.looked()
-        return memory
+        return None if slow is None else carried(self._frame, state, slow)
 
     def _slow(self, state: DecideState) -> Slow | None:
         """Chains and selection, where everybody is in a chain and nobody's strategy was taken away."""
@@ -269,36 +183,44 @@ class Shortcut:
     def _at(self, seen: Seen, memory: Carried) -> CalmRows:
         """The window that holds the row."""
         block, _, index = place = seen.places[0]
-        window = self._window
+        window, slow = self._window, memory.slow
         if (
             window is None
             or window.block is not block
             or not window.low <= index < window.high
-            or window.slow.selected is not memory.slow.selected
-            or window.slow.chain is not memory.slow.chain
+            or (window.slow.selected is not slow.selected or window.slow.chain is not slow.chain)
         ):
-            window = self._window = calm_rows(self._frame, place, memory.slow, _ROWS)
+            window = self._window = calm_rows(self._frame, place, slow, _ROWS)
         return window
 
     def _opens(self, moment: Moment) -> bool:
         """Whether opening orders may be sent, as far as the clock goes."""
-        rules, session, now = self._settings.orders, moment.session, moment.now
+        rules, session, now = self._settings.orders, moment.hours.session, moment.now
         return session.open_at + rules.open_delay <= now < session.close_at - rules.close_buffer
 
     def _believed(self, memory: Carried, moment: Moment) -> Gate | None:
         """The gate where the reading of equity is plausible and no loss limit is near."""
-        equity, gate, risk, share = moment.readings.equity, memory.gate, self._settings.risk, self._settings.capital
-        if not (equity > 0 and abs(equity - memory.equity) <= JUMP * abs(memory.equity) and share * equity > PENNY):
+        equity, gate, lowest = moment.readings.equity, memory.gate, memory.lowest
+        if not (abs(equity - memory.equity) <= JUMP * abs(memory.equity) and self._settings.capital * equity > PENNY):
             return None
-        dates = self._frame.recent.of(dates_of, moment.session)
-        if (gate.day, gate.week) != dates:
+        if moment.hours.session is not memory.session:
             gate = copy(gate)
-            anchor(gate, dates, gate.close_equity)
-        for level, limit in ((gate.day_level, risk.daily_loss), (gate.week_level, risk.weekly_loss)):
-            base = share * level
-            if not (base > 0 and (equity - level) / base > limit + EPS):
-                return None
-        return gate
+            anchor(gate, dates_of(moment.hours.session), gate.close_equity)
+            lowest = self._lowest(gate)
+        return gate if equity > lowest else None
+
+    def _believe(self, memory: Carried, gate: Gate, moment: Moment) -> None:
+        """A tick is over, with the gate that was found for it."""
+        if moment.hours.session is not memory.session:
+            memory.gate, memory.session, memory.lowest = gate, moment.hours.session, self._lowest(gate)
+        memory.now, memory.equity = moment.now, moment.readings.equity
+        gate.close_equity = memory.equity
+
+    def _lowest(self, gate: Gate) -> float:
+        """Above this equity no loss limit is near, by 2 EPS."""
+        risk, share = self._settings.risk, self._settings.capital
+        limits = ((gate.day_level, risk.daily_loss), (gate.week_level, risk.weekly_loss))
+        return max(level + share * level * (limit + 2 * EPS) if level > 0 else np.inf for level, limit in limits)
 
     def _jumped(self, memory: Carried, mark: Floats) -> bool:
         return bool(np.count_nonzero(beyond(mark, memory.mark, self._settings.freshness.max_gap)))
@@ -310,26 +232,43 @@ class Shortcut:
         target, side, last = window.target[row], memory.own["side"], memory.own["last_side"]
         return bool(np.count_nonzero(target * side < 0) or np.count_nonzero((target * last < 0) & (side == 0)))
 
-    def _keeps_caps(self, current: Floats, held: Bools) -> bool:
+    def _gross(self, moment: Moment) -> float:
+        """At least the sum of the positions' magnitudes, in fractions of capital."""
+        if moment.shorts:
+            return np.inf
+        return (moment.readings.equity - moment.readings.cash + 0.01) / (
+            self._settings.capital * moment.readings.equity
+        )
+
+    def _keeps_caps(self, memory: Carried, moment: Moment) -> bool:
         """Nothing is trimmed."""
-        risk, size = self._settings.risk, np.abs(current)
+        risk = self._settings.risk
+        if not self._frame.sectors and self._gross(moment) <= min(risk.max_total * MARGIN, risk.max_symbol):
+            return True
+        current = moment.qty * memory.mark
+        current /= self._settings.capital * moment.readings.equity
+        size = np.abs(current)
         if (
             not self._frame.sectors
             and np.add.reduce(size) <= risk.max_total
             and np.maximum.reduce(size) <= risk.max_symbol
         ):
             return True
-        return trimmed(self._frame, current, held) is None
+        return trimmed(self._frame, current, size > 0) is None
 
-    def _within_caps(self, window: CalmRows, row: int, current: Floats, leaves: Bools) -> bool:
-        """Nothing is trimmed and nothing clipped, whatever the deadband holds back."""
-        frame, risk, size = self._frame, self._settings.risk, np.abs(current)
+    def _within_caps(self, window: CalmRows, row: int, of: tuple[Floats, Bools], moment: Moment) -> bool:
+        """Nothing is trimmed and nothing clipped, whatever the deadband holds back; `of`: current, who leaves."""
+        (current, leaves), frame, risk = of, self._frame, self._settings.risk
         if not frame.sectors:
+            if self._gross(moment) + window.gross[row] <= min(risk.max_total, risk.max_symbol) * MARGIN:
+                return True
+            size = np.abs(current)
             gross, peak = float(np.add.reduce(size)) + window.gross[row], float(np.maximum.reduce(size))
             if gross <= risk.max_total * MARGIN and max(peak, window.peak[row]) <= risk.max_symbol:
                 return True
         target = self._kept(window.target[row], current, leaves)
-        return clipped(frame, target, current, frame.nothing) is target and trimmed(frame, current, size > 0) is None
+        held = current != 0
+        return clipped(frame, target, current, frame.nothing) is target and trimmed(frame, current, held) is None
 
     def _kept(self, target: Floats, current: Floats, leaves: Bools) -> Floats:
         """Targets after the deadband."""
@@ -350,141 +289,40 @@ class Shortcut:
     # -- what comes out ------------------------------------------------------------------------------------------------
 
     def _wishes(
-        self, memory: Carried, window: CalmRows, index: int, of: tuple[Floats, Bools, Bools], moment: Moment
+        self, memory: Carried, window: CalmRows, index: int, of: tuple[Floats, Bools], moment: Moment
     ) -> Wishes | None:
         """The legs from current to target; the deadband holds back all but those that leave."""
-        if not _open(moment):
+        if not moment.open:
             return None
-        (current, held, leaves), target = of, window.target[index - window.low]
+        (current, leaves), row = of, index - window.low
+        target = window.target[row]
         delta = target - current
-        size = np.abs(delta)
-        far = size >= self._least
+        far = np.abs(delta) >= self._least
         far |= leaves
         at = far.nonzero()[0]
         if not len(at):
             return None
-        opens = np.abs(target.take(at)) > np.abs(current.take(at))
-        exits, size = leaves.take(at), size.take(at)
-        sent = size >= self._smallest
-        sent |= exits
-        if not self._opens(moment):
-            sent &= ~opens
-        if np.count_nonzero(sent) < len(at):
-            at, opens, exits = at[sent], opens[sent], exits[sent]
+        goal, step, exits = target[at], delta[at], leaves[at]
+        opens = np.abs(goal) > np.abs(current[at]) if memory.shorts or window.short[row] else step > 0
+        if not self._opens(moment) or self._smallest > self._least:
+            sent = np.abs(step) >= self._smallest
+            sent |= exits
+            if not self._opens(moment):
+                sent &= ~opens
+            at, goal, step, exits, opens = at[sent], goal[sent], step[sent], exits[sent], opens[sent]
             if not len(at):
                 return None
-        # every symbol with a wish has a strategy
-        score = window.ahead.score[index]
-        rank = score[0].take(at) if len(score) == 1 else score[memory.slow.selected.take(at), at]
-        np.abs(rank, out=rank)
-        np.fmax(rank, 0.0, out=rank)
-        step = delta.take(at)
+        rank = window.rank[row][at]  # every symbol with a wish has a strategy
         if len(at) > 1:
             order = sending_order(self._frame, at, opens, step, rank)
-            at, opens, exits, step, rank = (part.take(order) for part in (at, opens, exits, step, rank))
-        closing = target.take(at) == 0  # never of an opening leg
-        close = ~opens
-        reason = _REASONS.take((close * 2 + np.where(opens, held.take(at), closing)).astype(np.int64))
+            at, goal, step, exits, opens, rank = (part[order] for part in (at, goal, step, exits, opens, rank))
+        whole = goal == 0  # never of an opening leg
+        reason = np.where(opens, _OPENING[memory.held[at].view(np.int8)], _CLOSING[whole.view(np.int8)])
         reason[exits] = Reason.OWNER_EXIT
-        mark, shares = window.block.mark[index].take(at), moment.qty.take(at)
-        return Wishes(at, close, closing, step, mark, shares, rank, reason, decision=True)
+        mark, shares = window.block.mark[index][at], moment.qty[at]
+        return Wishes(at, ~opens, whole, step, mark, shares, rank, reason, decision=True)
 
 
-def _open(moment: Moment) -> bool:
-    session = moment.session
-    return moment.regular and session.open_at <= moment.now < session.close_at
-
-
-#: of opening legs on a flat and on a held symbol, of partial and of whole closing ones
-_REASONS = np.array([Reason.ENTRY, Reason.ADD, Reason.REDUCE, Reason.CLOSE], dtype=np.uint8)
-
-
-def _managed(frame: Frame, state: DecideState) -> bool:
-    """Every position is that of the selected strategy as it is today, without a line as stop or take, and every side what is
-    held."""
-    held = state.qty != 0
-    if frame.lines:  # also one that is not known yet: it would be followed from the bar on that knows it
-        at = np.maximum(state.owner, 0), frame.columns
-        if np.count_nonzero(held & (frame.stop_is_level[at] | frame.take_is_level[at])):
-            return False
-    if np.count_nonzero(held & (state.owner != state.selected)) or np.count_nonzero(np.sign(state.qty) != state.side):
-        return False
-    today = generation_hashes(frame, state.owner, frame.columns)
-    return not np.count_nonzero(held & ((state.owner < 0) | (today != state.generation)))
-
-
-def _lines(level: Floats, distance: Floats) -> bool:
-    """Some position follows a line, or keeps its last level."""
-    return bool(np.count_nonzero(np.isfinite(level) & np.isnan(distance)))
-
-
-def _stopped(memory: Carried, limit: float, mark: Floats, average: Floats) -> bool:
-    """Somebody is at a stop or a take, or may be."""
-    lost = mark / average
-    lost -= 1.0
-    lost *= memory.signs
-    if np.count_nonzero(lost <= EPS - limit):
-        return True
-    own, signs = memory.own, memory.signs
-    if memory.stops and np.count_nonzero(signs * (mark - (average - signs * own["stop_distance"])) <= 0):
-        return True
-    return memory.takes and bool(np.count_nonzero(signs * (mark - (average + signs * own["take_distance"])) >= 0))
-
-
-def _entered(memory: Carried, block: Block, index: int, wishes: Wishes, held: Bools) -> None:
-    """Remember the orders that open from flat."""
-    at = wishes.column[~(wishes.close | held.take(wishes.column))]
-    if len(at):
-        own, selected = memory.own, memory.slow.selected.take(at)
-        own["entry_strategy"][at] = selected
-        own["entry_stop"][at] = block.stop[index][selected, at]
-        own["entry_take"][at] = block.take[index][selected, at]
-        own["entry_stop_level"][at] = own["entry_take_level"][at] = np.nan
-
-
-def _filled(memory: Carried, fills: FillColumns) -> bool:
-    """Positions after fills, in place; False, and nothing is changed, where an order is not the one that was decided last."""
-    own, opened, gone = memory.own, fills.opened.nonzero()[0], (fills.side == 0).nonzero()[0]
-    column, owner, side = fills.column.take(opened), fills.owner.take(opened), fills.side.take(opened)
-    if np.count_nonzero(own["entry_strategy"].take(column) != owner):
-        return False
-    if len(opened):
-        at = fills.at.take(opened)
-        own["owner"][column], own["generation"][column] = owner, fills.generation.take(opened)
-        own["side"][column] = own["last_side"][column] = side
-        own["side_opened_at"][column] = own["last_opened_at"][column] = at
-        own["stop_distance"][column] = own["entry_stop"].take(column)
-        own["take_distance"][column] = own["entry_take"].take(column)
-    if len(gone):
-        column = fills.column.take(gone)
-        own["owner"][column] = NOBODY
-        own["generation"][column] = own["side"][column] = own["side_opened_at"][column] = 0
-        own["stop_distance"][column] = own["take_distance"][column] = np.nan
-    if len(opened) or len(gone):
-        memory.looked()
-    return True
-
-
-def _state(frame: Frame, state: DecideState, memory: Carried) -> DecideState:
-    """The state that `decide` would have left."""
-    gate, own = memory.gate, memory.own
-    average = np.where(memory.qty != 0, memory.average, np.nan)
-    numbers = {name: np.array(getattr(gate, name), getattr(state, name).dtype) for name in REMEMBERED}
-    return replace(
-        state,
-        **own,
-        **numbers,
-        qty=memory.qty,
-        average=memory.average,
-        mark=memory.mark,
-        stop_level=average - memory.signs * own["stop_distance"] if memory.stops else frame.unknown,
-        take_level=average + memory.signs * own["take_distance"] if memory.takes else frame.unknown,
-        pending=frame.nothing,
-        pending_strategy=frame.recent.of(nobody_at, frame),
-        now=np.array(memory.now, dtype=np.int64),
-        equity=np.array(memory.equity),
-        close_equity=np.array(gate.close_equity),
-        ring_at=gate.ring_at,
-        ring_orders=gate.ring_orders,
-        ring_failures=gate.ring_failures,
-    )
+#: of opening legs on a flat and on a held symbol, and of partial and whole closing ones
+_OPENING = np.array([Reason.ENTRY, Reason.ADD], dtype=np.uint8)
+_CLOSING = np.array([Reason.REDUCE, Reason.CLOSE], dtype=np.uint8)

@@ -200,8 +200,8 @@ class OrderTape:
         codes = np.unique(reasons)
         filled, price, fee = (np.zeros(self.rows) for _ in range(3))
         for part in self.fills:
-            filled[part.legs.row] = part.at
-            price[part.legs.row], fee[part.legs.row] = part.price / MILLION, part.fee / MILLION
+            rows, did = part.legs.row, part.did
+            filled[rows], price[rows], fee[rows] = part.at, did.price / MILLION, did.fee / MILLION
         return OrderRows(
             worlds=tuple(frame.program.settings.world for frame in frames),
             symbols=symbols,

@@ -50,6 +50,11 @@ class Happened:
     expired: Legs
 
 
+def filled_at(frame: Frame, part: Fills) -> int:
+    """Grid time of fills."""
+    return part.at // frame.interval * frame.interval
+
+
 @dataclass(slots=True, eq=False)
 class Readings:
     """Equity, cash and buying power of the account, in its currency."""
@@ -111,7 +116,7 @@ class Seat:
 
     def fills(self, fills: Sequence[Fills], atoms: Ints) -> FillColumns | tuple[()]:
         """Fills over the world's columns. An order fills as a whole and a symbol has one order at a time, so what is held now is what was held after it."""
-        parts = [(self.has(part.legs), part.at // self.frame.interval * self.frame.interval) for part in fills]
+        parts = [(self.has(part.legs), filled_at(self.frame, part)) for part in fills]
         parts = [part for part in parts if len(part[0])]
         if not parts:
             return ()

@@ -19,17 +19,16 @@ FEW = 8 * 2.0**-53
 LARGE = 2.0**61
 
 
-def nearest(value: Floats, exact: Callable[[int], int]) -> Ints:
-    """Ties-to-even integers of `value`, which carries at most the error of a few operations; `exact(i)` answers for
-    element i where that leaves a doubt."""
+def nearest(value: Floats, most: float, exact: Callable[[int], int]) -> Ints:
+    """Ties-to-even integers of `value`, which carries at most the error of a few operations and is at most `most` in
+    magnitude; `exact(i)` answers for element i where that leaves a doubt."""
     rounded = np.rint(value)
     whole = rounded.astype(np.int64)
     rounded -= value
     np.abs(rounded, out=rounded)
-    size = np.abs(value)
-    if np.maximum.reduce(rounded) < 0.5 - (float(np.maximum.reduce(size)) * FEW + FEW):
+    if np.maximum.reduce(rounded) < 0.5 - (most * FEW + FEW):
         return whole  # nobody is near a tie
-    for i in np.flatnonzero(0.5 - rounded <= size * FEW + FEW).tolist():
+    for i in np.flatnonzero(0.5 - rounded <= np.abs(value) * FEW + FEW).tolist():
         whole[i] = exact(i)
     return whole
 
@@ -37,7 +36,7 @@ def nearest(value: Floats, exact: Callable[[int], int]) -> Ints:
 def half_even(numerator: Ints, denominator: Ints) -> Ints:
     """numerator / denominator, ties to even; denominators positive."""
     quotient, rest = np.divmod(numerator, denominator)
-    twice = 2 * rest
-    up = (twice > denominator) | ((twice == denominator) & (quotient % 2 != 0))
-    whole: Ints = quotient + up
-    return whole
+    rest += rest
+    rest += quotient & 1  # what is half exactly goes up from an odd quotient only
+    quotient += rest > denominator
+    return quotient

@@ -1,0 +1,245 @@
+"""What the shortcut carries from tick to tick instead of a `DecideState`, and how it becomes one again.
+
+In: a state in which nothing is going on, fills, wishes. Out: the arrays that fills and orders change, kept up to date, and in
+the end the state that `decide` would have left. It stands apart from the shortcut, which decides: here things are remembered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import numpy as np
+
+from ..bars import Bools, Floats
+from ..blocks import Block
+from ..frame import EPS, Frame, generation_hashes
+from ..killswitch import REMEMBERED, gate_of
+from ..market import SessionTimes
+from ..sizing import Wishes
+from ..stages.orders import nobody_at
+from ..state import NOBODY, DecideState
+from ..tick import Gate
+from .calmrows import CalmRows, Slow
+from .floor import Fills
+from .view import filled_at
+
+#: arrays of the state that must say nothing at all
+_EMPTY = (
+    "regime_missing", "stopping", "latch", "pending", "exit_rejects", "gap_at", "settling", "stale_at",
+)  # fmt: skip
+#: arrays that fills and orders change
+_OWN = (
+    "owner", "generation", "side", "side_opened_at", "last_side", "last_opened_at", "stop_distance", "take_distance",
+    "entry_strategy", "entry_stop", "entry_take", "entry_stop_level", "entry_take_level",
+)  # fmt: skip
+#: of them, what is unknown where no strategy ever named a stop or a take
+_LEVELS: Final = ("stop_distance", "take_distance", "entry_stop", "entry_take", "entry_stop_level", "entry_take_level")
+
+
+@dataclass(slots=True, eq=False)
+class Carried:
+    """Between two ticks: the arrays of `_OWN`, its own copies; the gate and the session it is of; shares, average prices, marks
+    and equity of the last tick.
+
+    held, signs   [S] who has a position, and its side as a float
+    flat          [S] who wanted nothing at the last decision
+    low, high     [S] a mark at or beyond them is at a stop or a take, or next to one; NaN none
+    lowest        equity at or below it is at a loss limit, or next to one
+    shorts        somebody is short or was so last;  levels  somebody has a stop or a take of its own
+    """
+
+    slow: Slow
+    gate: Gate
+    session: SessionTimes | None
+    lowest: float
+    limit: float
+    own: dict[str, Any]
+    qty: Floats
+    average: Floats
+    mark: Floats
+    held: Bools
+    signs: Floats
+    flat: Bools
+    low: Floats
+    high: Floats
+    equity: float
+    now: int
+    shorts: bool
+    levels: bool
+    block: Block | None = None
+    index: int = 0
+
+    def follows(self, window: CalmRows, index: int) -> bool:
+        """The last decision was at the row before, which the window has seen as well."""
+        return self.block is window.block and self.index == index - 1 >= window.low
+
+    def near_exit(self, mark: Floats) -> bool:
+        """Somebody may be at a stop or a take; nobody is where this says no."""
+        if np.count_nonzero(mark <= self.low):
+            return True
+        return (self.shorts or self.levels) and bool(np.count_nonzero(mark >= self.high))
+
+    def at_exit(self, mark: Floats) -> bool:
+        """Somebody is at a stop or a take, by the rule itself."""
+        own, signs, average = self.own, self.signs, self.average
+        lost = mark / average
+        lost -= 1.0
+        lost *= signs
+        if np.count_nonzero(lost <= EPS - self.limit):
+            return True
+        stop, take = (average - signs * own["stop_distance"]), (average + signs * own["take_distance"])
+        return bool(np.count_nonzero(signs * (mark - stop) <= 0) or np.count_nonzero(signs * (mark - take) >= 0))
+
+    def exits_after(self, parts: Sequence[Fills], average: Floats) -> bool:
+        """Somebody may be at a stop or a take once these fills of the last decision are counted; nobody is where this says
+        no. `average` [S] are the prices after them."""
+        for part in parts:
+            column, after, opened = part.legs.column, part.did.after, part.did.before == 0
+            mark, paid, signs = self.mark[column], average[column], np.sign(after)
+            lost = mark / paid
+            lost -= 1.0
+            lost *= signs
+            if np.count_nonzero(lost <= 2 * EPS - self.limit):
+                return True
+            if self.levels:
+                own = self.own
+                stop = np.where(opened, own["entry_stop"][column], own["stop_distance"][column])
+                take = np.where(opened, own["entry_take"][column], own["take_distance"][column])
+                gain = signs * (mark - paid)
+                if np.count_nonzero(gain <= -stop + EPS * mark) or np.count_nonzero(gain >= take - EPS * mark):
+                    return True
+        return False
+
+    def bound(self) -> None:
+        """Write `low` and `high` from positions and their distances. They err on the side of an exit by 2 EPS."""
+        signs, average, share = self.signs, self.average, self.limit - 2 * EPS
+        if not (self.shorts or self.levels):
+            self.low = average * (1.0 - share)
+            return
+        worst = average * (1.0 - signs * share)
+        stop, take = (average - signs * self.own["stop_distance"]), (average + signs * self.own["take_distance"])
+        longs = signs > 0
+        self.low = np.where(longs, np.fmax(worst, stop), take)
+        self.high = np.where(longs, take, np.fmin(worst, stop))
+
+    def entered(self, window: CalmRows, index: int, wishes: Wishes) -> None:
+        """Remember the orders that open from flat."""
+        column = wishes.column
+        at = column[~(wishes.close | self.held[column])]
+        if len(at):
+            own, selected = self.own, self.slow.selected[at]
+            own["entry_strategy"][at] = selected
+            if self.levels or window.named:
+                own["entry_stop"][at] = window.block.stop[index][selected, at]
+                own["entry_take"][at] = window.block.take[index][selected, at]
+                own["entry_stop_level"][at] = own["entry_take_level"][at] = np.nan
+                self.levels = True
+
+    def filled(self, frame: Frame, parts: Sequence[Fills], position: tuple[Floats, Floats, Bools]) -> None:
+        """Positions after fills of what was decided last, which never cross zero; `position`: shares, average prices and who
+        has one."""
+        own = self.own
+        self.qty, self.average, self.held = position
+        for part in parts:
+            legs, did = part.legs, part.did
+            opened, gone = (did.before == 0).nonzero()[0], (did.after == 0).nonzero()[0]
+            if len(opened):
+                column = legs.column[opened]
+                own["owner"][column], own["generation"][column] = legs.owner[opened], legs.generation[opened]
+                side = np.sign(did.after[opened])
+                own["side"][column] = own["last_side"][column] = self.signs[column] = side
+                self.shorts = self.shorts or bool(np.count_nonzero(side < 0))
+                own["side_opened_at"][column] = own["last_opened_at"][column] = filled_at(frame, part)
+                if self.levels:
+                    own["stop_distance"][column] = own["entry_stop"][column]
+                    own["take_distance"][column] = own["entry_take"][column]
+            if len(gone):
+                column = legs.column[gone]
+                own["owner"][column] = NOBODY
+                own["generation"][column] = own["side"][column] = own["side_opened_at"][column] = self.signs[column] = 0
+                if self.levels:
+                    own["stop_distance"][column] = own["take_distance"][column] = np.nan
+        if parts:
+            self.bound()
+
+
+def carried(frame: Frame, state: DecideState, slow: Slow) -> Carried | None:
+    """What the shortcut has to remember of a state; None where something is going on in it."""
+    if any(np.count_nonzero(getattr(state, name)) for name in _EMPTY) or np.count_nonzero(state.mark_scale != 1.0):
+        return None
+    gate = gate_of(frame, state)
+    if gate.kill or gate.day_breach_at or gate.week_breach_at or np.isfinite(state.suspect) or np.isnan(state.equity):
+        return None
+    if _lines(state.stop_level, state.stop_distance) or _lines(state.take_level, state.take_distance):
+        return None
+    if not _managed(frame, state):
+        return None
+    own = {name: getattr(state, name).copy() for name in _OWN}
+    memory = Carried(
+        slow=slow,
+        gate=gate,
+        session=None,
+        lowest=np.inf,
+        limit=frame.program.settings.risk.position_stop,
+        own=own,
+        qty=state.qty,
+        average=state.average,
+        mark=state.mark,
+        held=state.qty != 0,
+        signs=own["side"].astype(np.float64),
+        flat=frame.nowhere,
+        low=frame.unknown,
+        high=frame.unknown,
+        equity=state.equity.item(),
+        now=state.now.item(),
+        shorts=bool(np.count_nonzero(own["last_side"] < 0)),  # whoever is short was so last
+        levels=any(not np.isnan(own[name]).all() for name in _LEVELS),
+    )
+    memory.bound()
+    return memory
+
+
+def _managed(frame: Frame, state: DecideState) -> bool:
+    """Every position is that of the selected strategy as it is today, without a line as stop or take, and every side what is
+    held."""
+    held = state.qty != 0
+    if frame.lines:  # also one that is not known yet: it would be followed from the bar on that knows it
+        at = np.maximum(state.owner, 0), frame.columns
+        if np.count_nonzero(held & (frame.stop_is_level[at] | frame.take_is_level[at])):
+            return False
+    if np.count_nonzero(held & (state.owner != state.selected)) or np.count_nonzero(np.sign(state.qty) != state.side):
+        return False
+    today = generation_hashes(frame, state.owner, frame.columns)
+    return not np.count_nonzero(held & ((state.owner < 0) | (today != state.generation)))
+
+
+def _lines(level: Floats, distance: Floats) -> bool:
+    """Some position follows a line, or keeps its last level."""
+    return bool(np.count_nonzero(np.isfinite(level) & np.isnan(distance)))
+
+
+def state_of(frame: Frame, state: DecideState, memory: Carried) -> DecideState:
+    """The state that `decide` would have left, from the one that was there when the shortcut opened."""
+    gate, own = memory.gate, memory.own
+    average = np.where(memory.held, memory.average, np.nan)
+    numbers = {name: np.array(getattr(gate, name), getattr(state, name).dtype) for name in REMEMBERED}
+    return replace(
+        state,
+        **own,
+        **numbers,
+        qty=memory.qty,
+        average=memory.average,
+        mark=memory.mark,
+        stop_level=average - memory.signs * own["stop_distance"] if memory.levels else frame.unknown,
+        take_level=average + memory.signs * own["take_distance"] if memory.levels else frame.unknown,
+        pending=frame.nothing,
+        pending_strategy=frame.recent.of(nobody_at, frame),
+        now=np.array(memory.now, dtype=np.int64),
+        equity=np.array(memory.equity),
+        close_equity=np.array(gate.close_equity),
+        ring_at=gate.ring_at,
+        ring_orders=gate.ring_orders,
+        ring_failures=gate.ring_failures,
+    )
