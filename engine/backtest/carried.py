@@ -7,12 +7,12 @@ the end the state that `decide` would have left. It stands apart from the shortc
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import numpy as np
 
-from ..bars import Bools, Floats
+from ..bars import Bools, Floats, Ints, Small
 from ..blocks import Block
 from ..frame import EPS, Frame, generation_hashes
 from ..killswitch import REMEMBERED, gate_of
@@ -34,6 +34,8 @@ _OWN = (
     "owner", "generation", "side", "side_opened_at", "last_side", "last_opened_at", "stop_distance", "take_distance",
     "entry_strategy", "entry_stop", "entry_take", "entry_stop_level", "entry_take_level",
 )  # fmt: skip
+#: ticks whose fills wait to be counted
+_WAITING: Final = 64
 #: of them, what is unknown where no strategy ever named a stop or a take
 _LEVELS: Final = ("stop_distance", "take_distance", "entry_stop", "entry_take", "entry_stop_level", "entry_take_level")
 
@@ -48,6 +50,7 @@ class Carried:
     low, high     [S] a mark at or beyond them is at a stop or a take, or next to one; NaN none
     lowest        equity at or below it is at a loss limit, or next to one
     shorts        somebody is short or was so last;  levels  somebody has a stop or a take of its own
+    wished, fills what is not yet counted in `own` and `signs`: legs with who had a position then, and fills (`write` does)
     """
 
     slow: Slow
@@ -70,6 +73,8 @@ class Carried:
     levels: bool
     block: Block | None = None
     index: int = 0
+    wished: list[tuple[Ints, Bools, Bools]] = field(default_factory=list)
+    fills: list[Fills] = field(default_factory=list)
 
     def follows(self, window: CalmRows, index: int) -> bool:
         """The last decision was at the row before, which the window has seen as well."""
@@ -81,8 +86,9 @@ class Carried:
             return True
         return (self.shorts or self.levels) and bool(np.count_nonzero(mark >= self.high))
 
-    def at_exit(self, mark: Floats) -> bool:
+    def at_exit(self, frame: Frame, mark: Floats) -> bool:
         """Somebody is at a stop or a take, by the rule itself."""
+        self.write(frame)
         own, signs, average = self.own, self.signs, self.average
         lost = mark / average
         lost -= 1.0
@@ -126,43 +132,67 @@ class Carried:
 
     def entered(self, window: CalmRows, index: int, wishes: Wishes) -> None:
         """Remember the orders that open from flat."""
-        column = wishes.column
-        at = column[~(wishes.close | self.held[column])]
-        if len(at):
+        self.wished.append((wishes.column, wishes.close, self.held))
+        if self.levels or window.named:
+            at = self._openings()
             own, selected = self.own, self.slow.selected[at]
-            own["entry_strategy"][at] = selected
-            if self.levels or window.named:
-                own["entry_stop"][at] = window.block.stop[index][selected, at]
-                own["entry_take"][at] = window.block.take[index][selected, at]
-                own["entry_stop_level"][at] = own["entry_take_level"][at] = np.nan
-                self.levels = True
+            own["entry_stop"][at] = window.block.stop[index][selected, at]
+            own["entry_take"][at] = window.block.take[index][selected, at]
+            own["entry_stop_level"][at] = own["entry_take_level"][at] = np.nan
+            self.levels = True
+
+    def _openings(self) -> Ints:
+        """Write down who was to be opened, and say for which symbols."""
+        parts = [column[~(close | held[column])] for column, close, held in self.wished]
+        self.wished.clear()
+        at = np.concatenate(parts) if parts else np.zeros(0, dtype=np.int64)
+        self.own["entry_strategy"][at] = self.slow.selected[at]
+        return at
 
     def filled(self, frame: Frame, parts: Sequence[Fills], position: tuple[Floats, Floats, Bools]) -> None:
         """Positions after fills of what was decided last, which never cross zero; `position`: shares, average prices and who
         has one."""
-        own = self.own
         self.qty, self.average, self.held = position
-        for part in parts:
-            legs, did = part.legs, part.did
-            opened, gone = (did.before == 0).nonzero()[0], (did.after == 0).nonzero()[0]
-            if len(opened):
-                column = legs.column[opened]
-                own["owner"][column], own["generation"][column] = legs.owner[opened], legs.generation[opened]
-                side = np.sign(did.after[opened])
-                own["side"][column] = own["last_side"][column] = self.signs[column] = side
-                self.shorts = self.shorts or bool(np.count_nonzero(side < 0))
-                own["side_opened_at"][column] = own["last_opened_at"][column] = filled_at(frame, part)
-                if self.levels:
-                    own["stop_distance"][column] = own["entry_stop"][column]
-                    own["take_distance"][column] = own["entry_take"][column]
-            if len(gone):
-                column = legs.column[gone]
-                own["owner"][column] = NOBODY
-                own["generation"][column] = own["side"][column] = own["side_opened_at"][column] = self.signs[column] = 0
-                if self.levels:
-                    own["stop_distance"][column] = own["take_distance"][column] = np.nan
-        if parts:
-            self.bound()
+        if not parts:
+            return
+        self.fills.extend(parts)
+        if self.shorts or self.levels or len(self.fills) >= _WAITING:
+            self.write(frame)
+        self.bound()
+
+    def write(self, frame: Frame) -> None:
+        """Count what is waiting: nobody reads it in most ticks, and many together take little longer than one."""
+        self._openings()
+        if not self.fills:
+            return
+        column = np.concatenate([part.legs.column for part in self.fills])
+        before, after = (
+            np.concatenate([getattr(part.did, name) for part in self.fills]) for name in ("before", "after")
+        )
+        at = np.repeat([filled_at(frame, part) for part in self.fills], [len(part.legs) for part in self.fills])
+        owner = np.concatenate([part.legs.owner for part in self.fills])
+        self.fills.clear()
+        opened = before == 0
+        self._opened(frame, column[opened], (owner[opened], np.sign(after[opened]), at[opened]))
+        gone = column[after == 0]
+        self._gone(gone[self.qty[gone] == 0])  # who was opened again since is not gone
+
+    def _opened(self, frame: Frame, column: Ints, of: tuple[Small, Ints, Ints]) -> None:
+        """Positions from flat: owners, sides, times; of a symbol that comes twice the later one stays."""
+        own, (owner, side, at) = self.own, of
+        own["owner"][column], own["generation"][column] = owner, generation_hashes(frame, owner, column)
+        own["side"][column] = own["last_side"][column] = self.signs[column] = side
+        own["side_opened_at"][column] = own["last_opened_at"][column] = at
+        if self.levels:
+            own["stop_distance"][column] = own["entry_stop"][column]
+            own["take_distance"][column] = own["entry_take"][column]
+
+    def _gone(self, column: Ints) -> None:
+        own = self.own
+        own["owner"][column] = NOBODY
+        own["generation"][column] = own["side"][column] = own["side_opened_at"][column] = self.signs[column] = 0
+        if self.levels:
+            own["stop_distance"][column] = own["take_distance"][column] = np.nan
 
 
 def carried(frame: Frame, state: DecideState, slow: Slow) -> Carried | None:
@@ -222,6 +252,7 @@ def _lines(level: Floats, distance: Floats) -> bool:
 
 def state_of(frame: Frame, state: DecideState, memory: Carried) -> DecideState:
     """The state that `decide` would have left, from the one that was there when the shortcut opened."""
+    memory.write(frame)
     gate, own = memory.gate, memory.own
     average = np.where(memory.held, memory.average, np.nan)
     numbers = {name: np.array(getattr(gate, name), getattr(state, name).dtype) for name in REMEMBERED}

@@ -16,7 +16,7 @@ import numpy as np
 
 from qmtl.dsl.model import ExchangePolicy
 
-from ..bars import Bools, Floats, Hashes, Ints, OpenRow, Small
+from ..bars import Bools, Floats, Ints, OpenRow, Small
 from ..paperrules import EXACT, Tariff, exact_sum, refused_opening, reserve
 from .purse import Filled, Purse
 
@@ -27,8 +27,7 @@ _SURE: Final = 1e-9
 @dataclass(slots=True, eq=False)
 class Legs:
     """Orders as columns, W rows: row in the list of all orders, column among the feed's symbols, signed atoms, closing leg,
-    grid time of the tick that sent it, end of its session, bars it still has to wait, strategy index in its world and hash
-    of its generation."""
+    grid time of the tick that sent it, end of its session, bars it still has to wait, strategy index in its world."""
 
     row: Ints
     column: Ints
@@ -38,7 +37,6 @@ class Legs:
     expires: Ints
     wait: Ints
     owner: Small
-    generation: Hashes
 
     def __len__(self) -> int:
         return len(self.row)
@@ -57,7 +55,7 @@ def joined(first: Legs, second: Legs) -> Legs:
 _NO_ROWS = np.zeros(0, dtype=np.int64)
 NO_LEGS: Final = Legs(
     _NO_ROWS, _NO_ROWS, _NO_ROWS, np.zeros(0, dtype=np.bool_), _NO_ROWS, _NO_ROWS, _NO_ROWS,
-    np.zeros(0, dtype=np.int16), np.zeros(0, dtype=np.uint64),
+    np.zeros(0, dtype=np.int16),
 )  # fmt: skip
 
 

@@ -7,14 +7,16 @@ block holds what was known at its own time; the tests hold blocks and single row
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 import numpy as np
 
 from ..ahead import AheadRows, ahead_of_rows
-from ..bars import BarRow, Floats, MacroRow, traded
+from ..bars import BarRow, Floats, MacroRow, OpenRow, traded
 from ..blockobserver import BlockObserver, rows_of_block
 from ..blocks import Block, stacked
 from ..calendar import SessionCalendar
@@ -23,6 +25,9 @@ from ..frame import Frame
 from ..market import Counts, Market
 from ..observe import Observer
 from ..ports import BarFeed, MacroFeed
+
+#: decision ticks whose opens are asked for together
+_AHEAD: Final = 64
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,6 +46,35 @@ def _seen(row: BarRow, due: int, places: tuple[tuple[Block, AheadRows, int], ...
     everybody = np.count_nonzero(row.present) == len(row.present)
     closes = row.values[3] if everybody else np.where(row.present, row.values[3], np.nan)
     return Seen(row.known_at, due, closes, everybody, places)
+
+
+def warmed(observer: Observer, rows: Sequence[BarRow], macros: Sequence[MacroRow]) -> None:
+    """Feed the history before the first tick."""
+    if rows:
+        for _ in BlockObserver(observer).feed(stacked([traded(row) for row in rows]), macros):
+            pass
+        return
+    for macro in macros:
+        observer.feed_macro(macro)
+
+
+class Opens:
+    """Opening prices of a feed, asked for many bars at once: a floor is shown those that have started, and no others."""
+
+    def __init__(self, feed: BarFeed, decisions: Sequence[int]) -> None:
+        self._feed, self._decisions = feed, decisions
+        self._rows: list[OpenRow] = []
+        self._starts: list[int] = []
+        self._after, self._until = 0, 0
+
+    def between(self, after: int, now: int) -> list[OpenRow]:
+        """Of bars with after < start <= now, by start; `now` rises."""
+        if now > self._until or after < self._after:
+            then = min(bisect_right(self._decisions, now) + _AHEAD, len(self._decisions)) - 1
+            self._after, self._until = after, max(now, self._decisions[then])
+            self._rows = list(self._feed.opens(self._after, self._until))
+            self._starts = [row.start for row in self._rows]
+        return self._rows[bisect_right(self._starts, after) : bisect_right(self._starts, now)]
 
 
 class Lookout:

@@ -9,7 +9,7 @@ operations. A law of the tests holds it equal to the embedded account, digit by 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
@@ -155,12 +155,15 @@ class Purse:
 
     def equity(self, marks: Floats) -> float:
         """Cash and positions at `marks` [S] (0 where unknown), to the cent."""
-        worth = self.qty * marks
+        worth, cash = self.qty * marks, self.cash
         total = float(np.add.reduce(worth))
-        size = float(np.add.reduce(np.abs(worth))) if self.shorts else total
-        return self._cents(
-            self.cash + total, abs(self.cash) + size, lambda: in_cents(self._exact(marks, Decimal(1))), down=False
-        )
+        scale = abs(cash) + (float(np.add.reduce(np.abs(worth))) if self.shorts else total)
+        cents = (cash + total) * 100
+        if _tied(cents, self._doubt(scale)):
+            cents = (cash + math.fsum(worth)) * 100  # an exact sum of rounded products
+            if _tied(cents, 8 * FEW * scale * 100 + 1e-9):
+                return float(in_cents(self._exact(marks, Decimal(1))))
+        return round(cents) / 100
 
     def power(self, marks: Floats) -> float:
         """Buying power without working orders, to the cent."""
@@ -168,7 +171,15 @@ class Purse:
             return max(self.units * 100 // (self._per * MILLION), 0) / 100
         worth = np.minimum(self.qty, 0.0) * marks
         total, scale = self.cash + 1.5 * float(np.add.reduce(worth)), abs(self.cash) + 2 * float(np.abs(worth).sum())
-        return self._cents(max(total, 0.0), scale, lambda: spendable(self.exact_power(marks)), down=True)
+        cents = max(total, 0.0) * 100
+        rounded = math.floor(cents)
+        if min(cents - rounded, 1 - (cents - rounded)) <= self._doubt(scale):
+            return float(spendable(self.exact_power(marks)))
+        return rounded / 100
+
+    def _doubt(self, scale: float) -> float:
+        """How far a sum of floats of magnitude `scale` may be from the exact one, in cents."""
+        return (len(self.qty) + 8) * FEW * scale * 100 + 1e-9
 
     def exact_power(self, marks: Floats) -> Decimal:
         """Buying power without working orders, not rounded."""
@@ -182,13 +193,10 @@ class Purse:
         ]
         return exact_sum(Decimal(self.units) * self.atom * MILLIONTH, *parts)
 
-    def _cents(self, total: float, scale: float, exact: Callable[[], Decimal], *, down: bool) -> float:
-        """The reading in cents, from the float where its error cannot matter."""
-        cents = total * 100
-        error = (len(self.qty) + 8) * FEW * scale * 100 + 1e-9
-        rounded = math.floor(cents) if down else round(cents)  # ties are asked for exactly
-        distance = min(cents - rounded, 1 - (cents - rounded)) if down else 0.5 - abs(cents - rounded)
-        return float(exact()) if distance <= error else float(rounded) / 100
+
+def _tied(cents: float, error: float) -> bool:
+    """Whether the exact value may round to another cent."""
+    return 0.5 - abs(cents - round(cents)) <= error
 
 
 def _averages(held: tuple[Ints, Ints], more: tuple[Ints, Ints], product: Ints, after: Ints) -> Ints:

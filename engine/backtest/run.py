@@ -21,24 +21,23 @@ import numpy as np
 
 from qmtl.dsl.program import Program
 
-from ..bars import Floats, Hashes, Ints, Small
+from ..bars import Floats, Small
 from ..calendar import SessionCalendar, warmup_start
 from ..columns import Slice, columns_of
 from ..decide import decide
 from ..errors import DataError
-from ..frame import Frame, build_frame, generation_hashes
+from ..frame import Frame, build_frame
 from ..market import Market
 from ..observe import Observer
 from ..paperrules import Tariff, nights
 from ..ports import BarFeed, MacroFeed
 from ..prices import judged
-from ..runtime import feed_all
 from ..sizing import Sized, constant, legs_of, sized, undenied, venue_at, venue_of, within_funds
 from ..state import DecideState, initial
 from ..tick import Tick
 from ..ticks import ReplayTimes
 from .floor import NO_LEGS, Floor, Legs
-from .lookout import Lookout
+from .lookout import Lookout, Opens, warmed
 from .notices import NoticeTape
 from .plan import Plan
 from .purse import MILLION, Filled, Purse
@@ -122,6 +121,7 @@ class _Backtest:
         self.floor = Floor(Purse(len(self.feed.symbols), self.atom, tariff, plan.cash), policy, tariff)
         self.worlds = [self._world(program) for program in programs]
         observed = [(world.observer, world.columns, world.frame) for world in self.worlds]
+        self.opened = Opens(self.feed, self.decisions)
         self.lookout = Lookout(feeds, calendar, observed, self.decisions, self.last)
         self.marks: Floats = np.zeros(len(self.feed.symbols))
         self.steps, self.orders, self.notices = StepTape(), OrderTape(), NoticeTape()
@@ -149,8 +149,8 @@ class _Backtest:
         universe = program.settings.universe
         columns = columns_of(universe, symbols)
         since = warmup_start(self.calendar, self.last, program.warmup)
-        macros = list(self.macro.rows(0, self.last))
-        feed_all(observer, macros, [columns.row(row) for row in self.feed.rows(since, self.last)])
+        rows = [columns.row(row) for row in self.feed.rows(since, self.last)]
+        warmed(observer, rows, list(self.macro.rows(0, self.last)))
         seat = Seat(frame, symbols.index(universe[0]), len(symbols))
         return _World(frame, observer, columns, seat, initial(frame), WorldTape(frame), SwitchTape(frame))
 
@@ -223,14 +223,15 @@ class _Backtest:
         sent = Sent(
             now, world.frame.never[: len(column)], column, atoms, wishes.close, wishes.mark, wishes.reason, *whose
         )
-        self.sent = self._noted(sent, column, close_at)
+        self.sent = self._noted(sent, close_at)
         self.refused = world.frame.nowhere[: len(column)]
         self.floor.accept(self.sent)
         return True
 
     def _hear(self, now: int) -> Happened:
-        opens = list(self.feed.opens(self._opened_from(), now)) if len(self.floor.working) else []
-        fills, expired = self.floor.advance(now, opens)
+        fills, expired = [], NO_LEGS
+        if len(self.floor.working):
+            fills, expired = self.floor.advance(now, self.opened.between(self._opened_from(), now))
         for part in fills:
             self.orders.fills.append(part)
             self.steps.open_fees += int(np.add.reduce(part.did.fee))
@@ -353,13 +354,13 @@ class _Backtest:
         if gone:
             atoms = np.where(whole, -self.floor.purse.atoms.take(column), atoms)
         sent = Sent(now, world, column, atoms, close, mark, reason, strategy, chain)
-        self.sent = self._noted(sent, own, close_at)
+        self.sent = self._noted(sent, close_at)
         self.refused = self.floor.submit(self.sent, self.marks)
         return True
 
-    def _noted(self, sent: Sent, own: Ints, close_at: int) -> Legs:
-        """Orders as the floor takes them, written down; `own` are their columns in their worlds."""
-        k = len(own)
+    def _noted(self, sent: Sent, close_at: int) -> Legs:
+        """Orders as the floor takes them, written down."""
+        k = len(sent.column)
         legs = Legs(
             row=np.arange(self.orders.rows, self.orders.rows + k),
             column=sent.column,
@@ -369,20 +370,9 @@ class _Backtest:
             expires=constant(k, close_at),
             wait=constant(k, self.plan.costs.late),
             owner=sent.strategy,
-            generation=self._generations(sent.world, sent.strategy, own),
         )
         self.orders.note(sent)
         return legs
-
-    def _generations(self, world: Ints, strategy: Small, columns: Ints) -> Hashes:
-        """Generation hashes of legs, [k]."""
-        if len(self.worlds) == 1:
-            return generation_hashes(self.worlds[0].frame, strategy, columns)
-        found = np.empty(len(world), dtype=np.uint64)
-        for number, one in enumerate(self.worlds):
-            mine = world == number
-            found[mine] = generation_hashes(one.frame, strategy[mine], columns[mine])
-        return found
 
     def _result(self) -> Result:
         frames = [world.frame for world in self.worlds]

@@ -109,7 +109,7 @@ class Shortcut:
         gate = self._believed(memory, moment) if window.calm[row] else None
         if gate is None or (not memory.follows(window, index) and self._jumped(memory, mark)):
             return None
-        if memory.near_exit(mark) and memory.at_exit(mark):
+        if memory.near_exit(mark) and memory.at_exit(self._frame, mark):
             return None
         capital = self._settings.capital * equity
         current = moment.qty * mark
@@ -137,6 +137,7 @@ class Shortcut:
         held = moment.qty != 0
         if np.count_nonzero(held & memory.flat) or memory.exits_after(fills, moment.average):
             return False
+        memory.shorts = memory.shorts or moment.shorts
         memory.filled(self._frame, fills, (moment.qty, moment.average, held))
         count_good(self._frame, gate, moment.now, good)
         self._believe(memory, gate, moment)
@@ -229,6 +230,7 @@ class Shortcut:
         """Somebody may turn to the other side."""
         if not (window.short[row] or memory.shorts):
             return False
+        memory.write(self._frame)
         target, side, last = window.target[row], memory.own["side"], memory.own["last_side"]
         return bool(np.count_nonzero(target * side < 0) or np.count_nonzero((target * last < 0) & (side == 0)))
 

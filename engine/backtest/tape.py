@@ -7,6 +7,7 @@ for all rows at once.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -36,15 +37,13 @@ class WorldTape:
     capital: list[float] = field(default_factory=list)
     pnl: list[float] = field(default_factory=list)
     kill: list[int] = field(default_factory=list)
+    names: list[int] = field(default_factory=list)
+    in_chain: list[Ints] = field(default_factory=list)
+    mean: list[Floats] = field(default_factory=list)
     current: list[Floats] = field(default_factory=list)
-    held: list[Bools] = field(default_factory=list)
-    chain: list[Small] = field(default_factory=list)
-    p: list[Floats] = field(default_factory=list)
+    _chain: Small | None = None
     _gross: list[Floats] = field(default_factory=list)
     _net: list[Floats] = field(default_factory=list)
-    _names: list[Ints] = field(default_factory=list)
-    _in_chain: list[Ints] = field(default_factory=list)
-    _mean: list[Floats] = field(default_factory=list)
 
     def note(self, tick: Tick, pnl: float) -> None:
         """A decision tick."""
@@ -53,14 +52,18 @@ class WorldTape:
 
     def add(self, capital: float, pnl: float, rows: tuple[Floats, Bools, Small, Floats]) -> None:
         """A decision tick without a kill: capital, profit so far, and fractions, positions, chains, probabilities."""
+        current, held, chain, p = rows
         self.capital.append(capital)
         self.pnl.append(pnl)
         self.kill.append(0)
-        current, held, chain, p = rows
+        self.names.append(int(np.count_nonzero(held)))
+        if chain is not self._chain:
+            self._chain, width = chain, len(self.frame.names.chains)
+            self.in_chain.append(np.bincount(chain + 1, minlength=width + 1)[1:])
+        else:
+            self.in_chain.append(self.in_chain[-1])
+        self.mean.append(_mean(p))
         self.current.append(current)
-        self.held.append(held)
-        self.chain.append(chain)
-        self.p.append(p)
         if len(self.current) >= _WAITING:
             self._fold()
 
@@ -68,18 +71,10 @@ class WorldTape:
         """Turn the waiting rows into numbers, so that memory does not grow with symbols x ticks."""
         if not self.current:
             return
-        current, chain, p = np.stack(self.current), np.stack(self.chain), np.stack(self.p)
-        self._gross.append(np.abs(current).sum(axis=1))
+        current = np.stack(self.current)
         self._net.append(current.sum(axis=1))
-        self._names.append(np.stack(self.held).sum(axis=1))
-        counts = [(chain == k).sum(axis=1) for k in range(len(self.frame.names.chains))]
-        self._in_chain.append(np.stack(counts, axis=1))
-        known = np.isfinite(p)
-        number = known.sum(axis=2)
-        total = np.where(known, p, 0.0).sum(axis=2)
-        self._mean.append(np.where(number > 0, total / np.maximum(number, 1), np.nan))
-        for rows in (self.current, self.held, self.chain, self.p):
-            rows.clear()
+        self._gross.append(np.abs(current, out=current).sum(axis=1))
+        self.current.clear()
 
     def steps(self) -> WorldSteps:
         """The world's part of the result."""
@@ -94,11 +89,22 @@ class WorldTape:
             pnl=np.array(self.pnl),
             gross=_rows(self._gross, np.zeros(0)),
             net=_rows(self._net, np.zeros(0)),
-            names=_rows(self._names, np.zeros(0)).astype(np.int16),
+            names=np.array(self.names, dtype=np.int16),
             kill=np.array(self.kill, dtype=np.uint8),
-            in_chain=_rows(self._in_chain, np.zeros((0, width))).astype(np.int16),
-            p=_rows(self._mean, np.zeros((0, 4))),
+            in_chain=np.array(self.in_chain, dtype=np.int16).reshape(-1, width),
+            p=np.array(self.mean).reshape(-1, 4),
         )
+
+
+def _mean(p: Floats) -> Floats:
+    """[4] mean of each probability over the symbols of which it is known, NaN where of none; p [4, S]."""
+    total: Floats = np.add.reduce(p, axis=1)
+    if math.isfinite(np.add.reduce(total)):
+        total /= p.shape[1]
+        return total
+    known = np.isfinite(p)
+    number = known.sum(axis=1)
+    return np.where(number > 0, np.where(known, p, 0.0).sum(axis=1) / np.maximum(number, 1), np.nan)
 
 
 def _rows(parts: Sequence[NDArray[Any]], empty: Floats) -> NDArray[Any]:
@@ -199,9 +205,11 @@ class OrderTape:
         reasons = _rows([part.reason for part in self.sent], np.zeros(0)).astype(np.int64)
         codes = np.unique(reasons)
         filled, price, fee = (np.zeros(self.rows) for _ in range(3))
-        for part in self.fills:
-            rows, did = part.legs.row, part.did
-            filled[rows], price[rows], fee[rows] = part.at, did.price / MILLION, did.fee / MILLION
+        if self.fills:
+            rows = np.concatenate([part.legs.row for part in self.fills])
+            filled[rows] = np.repeat([part.at for part in self.fills], [len(part.legs) for part in self.fills])
+            price[rows] = np.concatenate([part.did.price for part in self.fills]) / MILLION
+            fee[rows] = np.concatenate([part.did.fee for part in self.fills]) / MILLION
         return OrderRows(
             worlds=tuple(frame.program.settings.world for frame in frames),
             symbols=symbols,

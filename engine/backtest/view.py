@@ -14,7 +14,7 @@ from typing import overload
 import numpy as np
 
 from ..bars import Bools, Ints
-from ..frame import Frame
+from ..frame import Frame, generation_hashes
 from ..market import Account, AnswerColumns, FillColumns, WorkingColumns
 from ..sizing import constant
 from ..tick import CLOSE_LEG, OPEN_LEG, no_reasons
@@ -128,7 +128,8 @@ class Seat:
         side = np.sign(after).astype(np.int8)
         opened = side != np.sign(after - legs.atoms)
         opened &= after != 0
-        return FillColumns(legs.column, side, opened, at, legs.owner, legs.generation)
+        generation = generation_hashes(self.frame, legs.owner, legs.column)
+        return FillColumns(legs.column, side, opened, at, legs.owner, generation)
 
     def answers(self, happened: Happened) -> AnswerColumns | tuple[()]:
         """Answers to what was sent and the ends of what expired; a fill follows the answer that was counted, a cancel says

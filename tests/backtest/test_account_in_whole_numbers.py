@@ -108,7 +108,7 @@ def test_law_purse_and_floor_are_the_paper_account(
         replies = [paper.submit(_order(column, atoms, venue.atom, row, now), now) for row, column, atoms, _ in legs]
         if legs:
             columns = [np.array(part) for part in zip(*legs, strict=True)]
-            full = Legs(*columns, *(np.full(len(legs), value) for value in (now, int(HOURS.closes[0]), 0, 0, 0)))
+            full = Legs(*columns, *(np.full(len(legs), value) for value in (now, int(HOURS.closes[0]), 0, 0)))
             refused = floor.submit(full, marks)
             assert [reply.state == "REJECTED" for reply in replies] == refused.tolist(), [r.detail for r in replies]
         _equal(paper, floor, marks, now)
