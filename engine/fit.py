@@ -35,6 +35,8 @@ from .frame import Frame
 from .market import Market
 from .masks import either
 
+#: a block is worked out in parts of so many numbers a row: beyond the cache each step costs four times as much
+_NUMBERS: Final = 16_384
 #: coefficient of align: trend, chop, defensive
 _ALIGN: Final = (0.50, -0.20, 0.20)
 
@@ -42,14 +44,24 @@ _ALIGN: Final = (0.50, -0.20, 0.20)
 def scores(frame: Frame, market: Market | Block, signal: Sides) -> Floats:
     """Adjusted scores [N, S] of `signal` [N, S], with what the router adds: the sum of alpha x p. Of a block of bars
     [T, N, S], with a leading axis of time everywhere."""
+    if signal.ndim == 2:
+        return _scores(frame, market.fit, market.p, signal)
+    found, rows = np.empty(signal.shape), max(1, _NUMBERS // signal.shape[-1])
+    for low in range(0, len(signal), rows):
+        part = slice(low, low + rows)
+        found[part] = _scores(frame, market.fit[part], market.p[part], signal[part])
+    return found
+
+
+def _scores(frame: Frame, fit: Floats, p: Floats, signal: Sides) -> Floats:
     styles, place = frame.recent.of(_styles, frame.style)
-    slope, if_long, if_short = _terms(market.fit, market.p, styles)
+    slope, if_long, if_short = _terms(fit, p, styles)
     if len(styles) > 1 or frame.strategies > 1:
         slope, if_long, if_short = (rows.take(place, axis=-2) for rows in (slope, if_long, if_short))
     score: Floats = np.multiply(slope, signal, out=slope)
     score += either(signal > 0, if_long, if_short)
     for row, alpha in frame.alphas:
-        score += alpha * market.p[..., row : row + 1, :]
+        score += alpha * p[..., row : row + 1, :]
     return score
 
 

@@ -192,19 +192,18 @@ def legs_of(number: int, wishes: Wishes, venue: Venue, capital: float) -> Sized:
 
 def undenied(wishes: Wishes, venue: Venue, capital: float) -> tuple[Ints, Bools, float] | None:
     """(atoms, whole positions, money that opening legs need at most) of legs of which none is refused or cut; None where one
-    is, or may be. What `legs_of` and `within_funds` say of the same wishes, where there is money enough."""
-    if not np.minimum.reduce(wishes.mark) > 0:
-        return None
+    is, or may be. What `legs_of` and `within_funds` say of the same wishes, where there is money enough. Every leg has a
+    price."""
     _, atoms, whole = _quantities(wishes, venue, capital, priced=True)
     gone = np.count_nonzero(whole)
     if gone + np.count_nonzero(atoms) < len(atoms):
         return None
-    worth = np.abs(atoms) * wishes.mark
-    if venue.least and np.count_nonzero(worth * venue.size <= venue.least * (1 + _NEAR)) > gone:
+    size = np.abs(atoms)
+    if venue.least and np.count_nonzero(size * wishes.mark * venue.size <= venue.least * (1 + _NEAR)) > gone:
         return None
     if not venue.shorting and np.count_nonzero((atoms < 0) & ~wishes.close):
         return None
-    return atoms, whole, float(np.add.reduce(worth)) * venue.size * SHORT_MARGIN
+    return atoms, whole, float(size.dot(wishes.mark)) * venue.size * SHORT_MARGIN * (1 + _NEAR)
 
 
 def _quantities(wishes: Wishes, venue: Venue, capital: float, *, priced: bool) -> tuple[Ints | int, Ints, Bools]:

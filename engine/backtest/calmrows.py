@@ -62,6 +62,7 @@ def calm_rows(frame: Frame, place: tuple[Block, AheadRows, int], slow: Slow, row
     calm &= np.logical_and.reduce(ahead.first[part] == slow.chain, axis=1)
     score = _present(frame, ahead, part, slow)
     calm &= ~_turns(frame, (block, ahead), part, (slow, score))
+    calm &= np.minimum.reduce(block.mark[part], axis=1) > 0
     calm[1:] &= ~_jumps(frame, block.mark[part])
     rows_of = np.maximum(slow.selected, 0), frame.columns
     raw = ahead.target[part, 0] if frame.strategies == 1 else ahead.target[part][:, *rows_of]

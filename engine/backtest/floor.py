@@ -19,9 +19,7 @@ from qmtl.dsl.model import ExchangePolicy
 from ..bars import Bools, Floats, Ints, OpenRow, Small
 from ..paperrules import EXACT, Tariff, exact_sum, refused_opening, reserve
 from .purse import Filled, Purse
-
-#: a sum of floats is believed to this fraction
-_SURE: Final = 1e-9
+from .wholes import SURE
 
 
 @dataclass(slots=True, eq=False)
@@ -76,20 +74,20 @@ class Floor:
         self.working: Legs = NO_LEGS
         self._size, self._least = float(purse.atom), float(policy.min_notional)
         self._dear = 1 + float(tariff.fee) + float(tariff.slippage)
-        self._dearest = self._size * self._dear * (1 + _SURE)
+        self._dearest = self._size * self._dear * (1 + SURE)
 
     def advance(self, now: int, opens: Sequence[OpenRow]) -> tuple[list[Fills], Legs]:
         """(fills, orders that expired) by `now`; `opens` are the bars that started since the last call, by start."""
         fills: list[Fills] = []
         for row in opens:
-            if not len(self.working):
+            if self.working is NO_LEGS:
                 break
             fills.extend(self._filled(row))
         ended = NO_LEGS
-        if len(self.working):
+        if self.working is not NO_LEGS:
             over = self.working.expires <= now
-            if over.any():
-                ended, self.working = self.working.take(over), self.working.take(~over)
+            if np.count_nonzero(over):
+                ended, self.working = self.working.take(over), self._left(~over)
         return fills, ended
 
     def _filled(self, row: OpenRow) -> Iterator[Fills]:
@@ -103,7 +101,7 @@ class Floor:
             self.working = NO_LEGS
             yield Fills(legs, row.start, self.purse.fill(legs.column, legs.atoms, prices))
             return
-        waiting = legs.take(~ready)
+        waiting = self._left(~ready)
         if np.count_nonzero(reached & ~ready):
             late = reached[~ready].astype(np.int64)
             waiting = replace(waiting, wait=waiting.wait - late)
@@ -115,12 +113,16 @@ class Floor:
     def cancel(self, rows: Sequence[int]) -> Legs:
         """Take orders away; they ended unfilled."""
         gone = np.isin(self.working.row, rows)
-        ended, self.working = self.working.take(gone), self.working.take(~gone)
+        ended, self.working = self.working.take(gone), self._left(~gone)
         return ended
+
+    def _left(self, where: Bools) -> Legs:
+        """Of the working orders; the same empty columns where there are none."""
+        return self.working.take(where) if np.count_nonzero(where) else NO_LEGS
 
     def power(self, marks: Floats) -> float:
         """Buying power left after what working opening orders reserve, to the cent."""
-        if not len(self.working) or not len(self._opening()):
+        if self.working is NO_LEGS or not len(self._opening()):
             return self.purse.power(marks)
         return float(max(self._exact_power(marks), Decimal(0)).quantize(Decimal("0.01"), "ROUND_DOWN"))
 
@@ -133,25 +135,26 @@ class Floor:
 
     def affords(self, money: float, power: float) -> bool:
         """Whether buying power surely covers orders that need so much before costs."""
-        return money * self._dear * (1 + _SURE) + 0.02 <= power * (1 - _SURE)
+        return money * self._dear * (1 + SURE) + 0.02 <= power * (1 - SURE)
 
     def accept(self, legs: Legs) -> None:
         """Take orders that need not be looked at."""
-        self.working = joined(self.working, legs) if len(self.working) else legs
+        if len(legs):
+            self.working = legs if self.working is NO_LEGS else joined(self.working, legs)
 
     def _plenty(self, legs: Legs, marks: Floats) -> bool:
         """True when buying power surely covers all opening ones of them."""
         worth = legs.atoms * marks.take(legs.column)
-        power, least, size = self.power(marks) * (1 - _SURE), self._least, self._size
+        power, least, size = self.power(marks) * (1 - SURE), self._least, self._size
         if not least and float(np.add.reduce(np.abs(worth))) * self._dearest + 0.02 <= power:
             return True  # even if all of them opened something
-        if least and np.count_nonzero((np.abs(worth) * size <= least * (1 + _SURE)) & ~legs.close):
+        if least and np.count_nonzero((np.abs(worth) * size <= least * (1 + SURE)) & ~legs.close):
             return False  # so near to the smallest notional the exact rule has to say
         worth[legs.close] = 0.0
         bought = float(np.add.reduce(np.maximum(worth, 0.0)))
         sold = bought - float(np.add.reduce(worth))
         need = size * (bought * self._dear + sold * 0.5)
-        return not need or need * (1 + _SURE) + 0.02 <= power
+        return not need or need * (1 + SURE) + 0.02 <= power
 
     def _one_by_one(self, legs: Legs, marks: Floats) -> Bools:
         refused = np.zeros(len(legs), dtype=np.bool_)
@@ -169,7 +172,7 @@ class Floor:
         return refused
 
     def _opening(self) -> Legs:
-        return self.working.take(~self.working.close) if len(self.working) else NO_LEGS
+        return self._left(~self.working.close)
 
     def _exact_power(self, marks: Floats) -> Decimal:
         power = self.purse.exact_power(marks)

@@ -29,7 +29,7 @@ from ..paperrules import (
     night_cost,
     spendable,
 )
-from .wholes import FEW, LARGE, half_even, nearest
+from .wholes import FEW, LARGE, SURE, half_even, length, nearest
 
 MILLION: Final = 1_000_000
 _SHORT: Final = Decimal("1.5")
@@ -37,12 +37,13 @@ _SHORT: Final = Decimal("1.5")
 
 @dataclass(slots=True, eq=False)
 class Filled:
-    """Prices and fees in millionths, and atoms held before and after; int64 [k]."""
+    """Prices and fees in millionths, and atoms held before and after; int64 [k]. `cost`: the sum of the fees."""
 
     price: Ints
     fee: Ints
     before: Ints
     after: Ints
+    cost: int
 
 
 class Purse:
@@ -82,22 +83,22 @@ class Purse:
     def fill(self, at: Ints, signed: Ints, opened: Floats) -> Filled:
         """Apply fills of distinct symbols: columns, signed atoms and the opens they fill at, [k]."""
         paid = self._paid(signed, opened)
-        top = float(np.maximum.reduce(paid))
-        price = nearest(paid, top, lambda i: self._exact_price(signed[i], opened[i]))
+        price = nearest(paid, length(paid), lambda i: self._exact_price(signed[i], opened[i]))
         before = self.atoms.take(at)
         after = before + signed
-        most = float(np.maximum.reduce(np.abs(signed))) * (top + 1.0)
+        size = np.abs(signed)
+        most = float(size.dot(paid)) * (1 + SURE)  # of all of them together
         if self._fits(most):
             product = signed * price
-            fee = self._fees(product, most)
-            self.units -= int(np.add.reduce(product)) if most * len(at) < LARGE else sum(product.tolist())
+            fee = self._fees(size * price, most)
+            self.units -= int(signed.dot(price))
             average = _averages((before, self.average.take(at)), (signed, price), product, after)
         else:
             fee, average = self._one_by_one(at, signed, price)
-        if self.tariff.fee:
-            self.units -= int(np.add.reduce(fee)) * self._per
+        cost = int(np.add.reduce(fee)) if self.tariff.fee else 0
+        self.units -= cost * self._per
         self._keep(at, after, average)
-        return Filled(price, fee, before, after)
+        return Filled(price, fee, before, after, cost)
 
     def _fits(self, more: float) -> bool:
         """Whether quantity times price stays within int64 for what is held and what comes to it."""
@@ -117,16 +118,17 @@ class Purse:
     def _exact_price(self, signed: int, opened: float) -> int:
         return int(fill_price(Decimal(repr(float(opened))), 1 if signed > 0 else -1, self.tariff) / MILLIONTH)
 
-    def _fees(self, product: Ints, most: float) -> Ints:
+    def _fees(self, worth: Ints, most: float) -> Ints:
+        """Of what was paid or got, in atoms times millionths."""
         if not self.tariff.fee:
-            return np.zeros(len(product), dtype=np.int64)
+            return np.zeros(len(worth), dtype=np.int64)
 
         def exact(i: int) -> int:
-            notional = EXACT.multiply(Decimal(int(product[i])), self.atom) * MILLIONTH
+            notional = EXACT.multiply(Decimal(int(worth[i])), self.atom) * MILLIONTH
             return int(fill_fee(notional, self.tariff) / MILLIONTH)
 
         rate = self._size * float(self.tariff.fee)
-        return nearest(np.abs(product) * rate, most * rate, exact)
+        return nearest(worth * rate, most * rate, exact)
 
     def _one_by_one(self, at: Ints, signed: Ints, price: Ints) -> tuple[Ints, Ints]:
         """(fees, averages) for quantities or prices too large for int64."""
@@ -155,12 +157,11 @@ class Purse:
 
     def equity(self, marks: Floats) -> float:
         """Cash and positions at `marks` [S] (0 where unknown), to the cent."""
-        worth, cash = self.qty * marks, self.cash
-        total = float(np.add.reduce(worth))
-        scale = abs(cash) + (float(np.add.reduce(np.abs(worth))) if self.shorts else total)
+        cash, total = self.cash, float(self.qty.dot(marks))
+        scale = abs(cash) + (float(np.abs(self.qty).dot(marks)) if self.shorts else total)
         cents = (cash + total) * 100
         if _tied(cents, self._doubt(scale)):
-            cents = (cash + math.fsum(worth)) * 100  # an exact sum of rounded products
+            cents = (cash + math.fsum(self.qty * marks)) * 100  # an exact sum of rounded products
             if _tied(cents, 8 * FEW * scale * 100 + 1e-9):
                 return float(in_cents(self._exact(marks, Decimal(1))))
         return round(cents) / 100

@@ -190,7 +190,7 @@ class _Backtest:
     def _in_short(self, now: int, happened: Happened, readings: Readings, *, decision: bool) -> bool | None:
         """The same where nothing happens but numbers; None elsewhere."""
         shortcut, world, seen = self.shortcut, self.worlds[0], self.lookout.fresh(now)
-        if shortcut is None or seen is None or len(self.floor.working) or len(happened.expired):
+        if shortcut is None or seen is None or not (self.floor.working is happened.expired is NO_LEGS):
             return None
         purse = self.floor.purse
         moment = Moment(now, self.hours, readings, purse.qty, purse.price, purse.shorts > 0)
@@ -198,7 +198,7 @@ class _Backtest:
             if np.count_nonzero(happened.refused):
                 return None
             return False if shortcut.follow_up(moment, happened.fills, len(happened.sent)) else None
-        if happened.fills or len(happened.sent):
+        if happened.fills or happened.sent is not NO_LEGS:
             return None
         done = shortcut.decision(world.state, seen, moment)
         if done is None:
@@ -230,11 +230,11 @@ class _Backtest:
 
     def _hear(self, now: int) -> Happened:
         fills, expired = [], NO_LEGS
-        if len(self.floor.working):
+        if self.floor.working is not NO_LEGS:
             fills, expired = self.floor.advance(now, self.opened.between(self._opened_from(), now))
         for part in fills:
             self.orders.fills.append(part)
-            self.steps.open_fees += int(np.add.reduce(part.did.fee))
+            self.steps.open_fees += part.did.cost
             if len(self.worlds) > 1:
                 self._flow(part.legs, part.did)
         if now >= self.hours.until:  # no session opens before

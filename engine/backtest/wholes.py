@@ -7,6 +7,7 @@ rounding the exact value. So columns are as fast as floats and as exact as decim
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -17,6 +18,13 @@ from ..bars import Floats, Ints
 FEW = 8 * 2.0**-53
 #: integers below this leave room in int64
 LARGE = 2.0**61
+#: a sum of floats is believed to this fraction
+SURE = 1e-9
+
+
+def length(value: Floats) -> float:
+    """Nothing in `value` is larger in magnitude; much faster than its maximum."""
+    return math.sqrt(value.dot(value)) * (1 + SURE)
 
 
 def nearest(value: Floats, most: float, exact: Callable[[int], int]) -> Ints:
@@ -25,8 +33,11 @@ def nearest(value: Floats, most: float, exact: Callable[[int], int]) -> Ints:
     rounded = np.rint(value)
     whole = rounded.astype(np.int64)
     rounded -= value
+    room = 0.5 - (most * FEW + FEW)
+    if length(rounded) < room:
+        return whole
     np.abs(rounded, out=rounded)
-    if np.maximum.reduce(rounded) < 0.5 - (most * FEW + FEW):
+    if np.maximum.reduce(rounded) < room:
         return whole  # nobody is near a tie
     for i in np.flatnonzero(0.5 - rounded <= np.abs(value) * FEW + FEW).tolist():
         whole[i] = exact(i)
