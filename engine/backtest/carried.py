@@ -23,6 +23,7 @@ from ..state import NOBODY, DecideState
 from ..tick import Gate
 from .calmrows import CalmRows, Slow
 from .floor import Fills
+from .purse import MILLION, Purse
 from .view import filled_at
 
 #: arrays of the state that must say nothing at all
@@ -42,8 +43,8 @@ _LEVELS: Final = ("stop_distance", "take_distance", "entry_stop", "entry_take", 
 
 @dataclass(slots=True, eq=False)
 class Carried:
-    """Between two ticks: the arrays of `_OWN`, its own copies; the gate and the session it is of; shares, average prices, marks
-    and equity of the last tick.
+    """Between two ticks: the arrays of `_OWN`, its own copies; the gate and the session it is of; shares, marks and equity of
+    the last tick; the account, for average prices.
 
     held, signs   [S] who has a position, and its side as a float
     flat          [S] who wanted nothing at the last decision
@@ -54,13 +55,13 @@ class Carried:
     """
 
     slow: Slow
+    purse: Purse
     gate: Gate
     session: SessionTimes | None
     lowest: float
     limit: float
     own: dict[str, Any]
     qty: Floats
-    average: Floats
     mark: Floats
     held: Bools
     signs: Floats
@@ -89,7 +90,8 @@ class Carried:
     def at_exit(self, frame: Frame, mark: Floats) -> bool:
         """Somebody is at a stop or a take, by the rule itself."""
         self.write(frame)
-        own, signs, average = self.own, self.signs, self.average
+        own, signs, average = self.own, self.signs, self.purse.price
+        self.bound()
         lost = mark / average
         lost -= 1.0
         lost *= signs
@@ -98,29 +100,9 @@ class Carried:
         stop, take = (average - signs * own["stop_distance"]), (average + signs * own["take_distance"])
         return bool(np.count_nonzero(signs * (mark - stop) <= 0) or np.count_nonzero(signs * (mark - take) >= 0))
 
-    def exits_after(self, parts: Sequence[Fills], average: Floats) -> bool:
-        """Somebody may be at a stop or a take once these fills of the last decision are counted; nobody is where this says
-        no. `average` [S] are the prices after them."""
-        for part in parts:
-            column, after, opened = part.legs.column, part.did.after, part.did.before == 0
-            mark, paid, signs = self.mark[column], average[column], np.sign(after)
-            lost = mark / paid
-            lost -= 1.0
-            lost *= signs
-            if np.count_nonzero(lost <= 2 * EPS - self.limit):
-                return True
-            if self.levels:
-                own = self.own
-                stop = np.where(opened, own["entry_stop"][column], own["stop_distance"][column])
-                take = np.where(opened, own["entry_take"][column], own["take_distance"][column])
-                gain = signs * (mark - paid)
-                if np.count_nonzero(gain <= -stop + EPS * mark) or np.count_nonzero(gain >= take - EPS * mark):
-                    return True
-        return False
-
     def bound(self) -> None:
         """Write `low` and `high` from positions and their distances. They err on the side of an exit by 2 EPS."""
-        signs, average, share = self.signs, self.average, self.limit - 2 * EPS
+        signs, average, share = self.signs, self.purse.price, self.limit - 2 * EPS
         if not (self.shorts or self.levels):
             self.low = average * (1.0 - share)
             return
@@ -129,6 +111,31 @@ class Carried:
         longs = signs > 0
         self.low = np.where(longs, np.fmax(worst, stop), take)
         self.high = np.where(longs, take, np.fmin(worst, stop))
+
+    def exits_after(self, parts: Sequence[Fills], *, short: bool) -> bool:
+        """Somebody may be at a stop or a take once these fills of the last decision are counted; nobody is where this says no.
+        `short`: somebody is short after them."""
+        if self.levels or self.shorts or short:
+            return any(self._reaches(part) for part in parts)
+        for (
+            part
+        ) in parts:  # an average price is not above the highest that was paid; who sold keeps a bound that is too high
+            column, share = part.legs.column, 1.0 - (self.limit - 2 * EPS)
+            self.low[column] = np.fmax(self.low[column], part.did.price * (share / MILLION))
+        return self.near_exit(self.mark)
+
+    def _reaches(self, part: Fills) -> bool:
+        column, after, opened = part.legs.column, part.did.after, part.did.before == 0
+        mark, paid, signs, own = self.mark[column], self.purse.price[column], np.sign(after), self.own
+        lost = mark / paid
+        lost -= 1.0
+        lost *= signs
+        if np.count_nonzero(lost <= 2 * EPS - self.limit):
+            return True
+        stop = np.where(opened, own["entry_stop"][column], own["stop_distance"][column])
+        take = np.where(opened, own["entry_take"][column], own["take_distance"][column])
+        gain, near = signs * (mark - paid), EPS * mark
+        return bool(np.count_nonzero(gain <= near - stop) or np.count_nonzero(gain >= take - near))
 
     def entered(self, window: CalmRows, index: int, wishes: Wishes) -> None:
         """Remember the orders that open from flat."""
@@ -149,16 +156,15 @@ class Carried:
         self.own["entry_strategy"][at] = self.slow.selected[at]
         return at
 
-    def filled(self, frame: Frame, parts: Sequence[Fills], position: tuple[Floats, Floats, Bools]) -> None:
-        """Positions after fills of what was decided last, which never cross zero; `position`: shares, average prices and who
-        has one."""
-        self.qty, self.average, self.held = position
-        if not parts:
-            return
+    def filled(self, frame: Frame, parts: Sequence[Fills], position: tuple[Floats, Bools]) -> None:
+        """Positions after fills of what was decided last, which never cross zero; `position`: shares and who has one."""
+        self.qty, self.held = position
         self.fills.extend(parts)
-        if self.shorts or self.levels or len(self.fills) >= _WAITING:
+        if self.shorts or self.levels:
             self.write(frame)
-        self.bound()
+            self.bound()
+        elif len(self.fills) >= _WAITING:
+            self.write(frame)
 
     def write(self, frame: Frame) -> None:
         """Count what is waiting: nobody reads it in most ticks, and many together take little longer than one."""
@@ -195,7 +201,7 @@ class Carried:
             own["stop_distance"][column] = own["take_distance"][column] = np.nan
 
 
-def carried(frame: Frame, state: DecideState, slow: Slow) -> Carried | None:
+def carried(frame: Frame, state: DecideState, slow: Slow, purse: Purse) -> Carried | None:
     """What the shortcut has to remember of a state; None where something is going on in it."""
     if any(np.count_nonzero(getattr(state, name)) for name in _EMPTY) or np.count_nonzero(state.mark_scale != 1.0):
         return None
@@ -209,13 +215,13 @@ def carried(frame: Frame, state: DecideState, slow: Slow) -> Carried | None:
     own = {name: getattr(state, name).copy() for name in _OWN}
     memory = Carried(
         slow=slow,
+        purse=purse,
         gate=gate,
         session=None,
         lowest=np.inf,
         limit=frame.program.settings.risk.position_stop,
         own=own,
         qty=state.qty,
-        average=state.average,
         mark=state.mark,
         held=state.qty != 0,
         signs=own["side"].astype(np.float64),
@@ -254,14 +260,15 @@ def state_of(frame: Frame, state: DecideState, memory: Carried) -> DecideState:
     """The state that `decide` would have left, from the one that was there when the shortcut opened."""
     memory.write(frame)
     gate, own = memory.gate, memory.own
-    average = np.where(memory.held, memory.average, np.nan)
+    paid = memory.purse.price_before
+    average = np.where(memory.held, paid, np.nan)
     numbers = {name: np.array(getattr(gate, name), getattr(state, name).dtype) for name in REMEMBERED}
     return replace(
         state,
         **own,
         **numbers,
         qty=memory.qty,
-        average=memory.average,
+        average=paid,
         mark=memory.mark,
         stop_level=average - memory.signs * own["stop_distance"] if memory.levels else frame.unknown,
         take_level=average + memory.signs * own["take_distance"] if memory.levels else frame.unknown,

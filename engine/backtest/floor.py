@@ -92,15 +92,16 @@ class Floor:
 
     def _filled(self, row: OpenRow) -> Iterator[Fills]:
         legs = self.working
-        prices = row.prices.take(legs.column)
-        reached = legs.since <= row.start
-        reached &= row.start < legs.expires
-        reached &= prices == prices  # noqa: PLR0124 - NaN differs from itself
-        ready = reached & (legs.wait == 0) if np.count_nonzero(legs.wait) else reached
-        if np.count_nonzero(ready) == len(legs):
+        prices = row.prices[legs.column]
+        known = prices == prices  # noqa: PLR0124 - NaN differs from itself
+        # orders stand in the order of their times
+        in_time = legs.since[-1] <= row.start < legs.expires[0]
+        if in_time and np.count_nonzero(known) == len(prices) and not np.count_nonzero(legs.wait):
             self.working = NO_LEGS
             yield Fills(legs, row.start, self.purse.fill(legs.column, legs.atoms, prices))
             return
+        reached = known & (legs.since <= row.start) & (row.start < legs.expires)
+        ready = reached & (legs.wait == 0)
         waiting = self._left(~ready)
         if np.count_nonzero(reached & ~ready):
             late = reached[~ready].astype(np.int64)

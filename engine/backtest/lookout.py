@@ -16,9 +16,9 @@ from typing import Final
 import numpy as np
 
 from ..ahead import AheadRows, ahead_of_rows
-from ..bars import BarRow, Floats, MacroRow, OpenRow, traded
+from ..bars import FIELDS, BarRow, Floats, MacroRow, OpenRow, traded
 from ..blockobserver import BlockObserver, rows_of_block
-from ..blocks import Block, stacked
+from ..blocks import BarRows, Block, stacked
 from ..calendar import SessionCalendar
 from ..columns import Slice
 from ..frame import Frame
@@ -51,11 +51,18 @@ def _seen(row: BarRow, due: int, places: tuple[tuple[Block, AheadRows, int], ...
 def warmed(observer: Observer, rows: Sequence[BarRow], macros: Sequence[MacroRow]) -> None:
     """Feed the history before the first tick."""
     if rows:
-        for _ in BlockObserver(observer).feed(stacked([traded(row) for row in rows]), macros):
+        for _ in BlockObserver(observer).feed(_traded(rows), macros):
             pass
         return
     for macro in macros:
         observer.feed_macro(macro)
+
+
+def _traded(rows: Sequence[BarRow]) -> BarRows:
+    """Rows one below the other, without bars in which nobody traded."""
+    block = stacked(rows)
+    volume = block.values[:, FIELDS.index("volume")]
+    return block if np.count_nonzero(volume) == volume.size else stacked([traded(row) for row in rows])
 
 
 class Opens:
@@ -176,7 +183,7 @@ class Lookout:
             for macro in macros:
                 observer.observer.feed_macro(macro)
             return []
-        own = stacked([traded(columns.row(row)) for row in rows])
+        own = _traded([columns.row(row) for row in rows])
         found = []
         for block in observer.feed(own, macros):
             ahead = ahead_of_rows(self._frames[number], block)

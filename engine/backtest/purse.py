@@ -48,7 +48,8 @@ class Filled:
 
 class Purse:
     """S symbols. `atoms` int64 and `average` int64 (millionths, 0 flat) are the truth; `qty` and `price` (average, NaN
-    flat) are the same as floats, replaced and never written, so that who was given one may keep it."""
+    flat) are the same as floats, replaced and never written, so that who was given one may keep it. Averages are worked out
+    when somebody asks for them: most fills of a backtest are followed by others first."""
 
     def __init__(self, width: int, atom: Decimal, tariff: Tariff, cash: Decimal) -> None:
         self.atom, self.tariff = atom, tariff
@@ -56,9 +57,14 @@ class Purse:
         #: cash in atoms times millionths, exactly
         self.units = int(cash * self._per * MILLION)
         self.atoms: Ints = np.zeros(width, dtype=np.int64)
-        self.average: Ints = np.zeros(width, dtype=np.int64)
         self.qty: Floats = np.zeros(width)
-        self.price: Floats = np.full(width, np.nan)
+        self._average: Ints = np.zeros(width, dtype=np.int64)
+        self._price: Floats = np.full(width, np.nan)
+        self._price_before: Floats | None = self._price
+        self._old = 0
+        self._waiting: list[
+            tuple[Ints, Ints, Ints, Ints]
+        ] = []  # columns, atoms before, what came to them, at which price
         self.shorts = 0
         self._largest = 0.0
 
@@ -66,6 +72,18 @@ class Purse:
     def cash(self) -> float:
         """In the account's currency, the nearest float."""
         return self.units / (self._per * MILLION)
+
+    @property
+    def average(self) -> Ints:
+        """[S] average prices in millionths, 0 flat."""
+        self._settle()
+        return self._average
+
+    @property
+    def price(self) -> Floats:
+        """[S] average prices, NaN flat."""
+        self._settle()
+        return self._price
 
     def pay(self, millionths: int) -> None:
         """Take a cost off the cash."""
@@ -89,15 +107,15 @@ class Purse:
         size = np.abs(signed)
         most = float(size.dot(paid)) * (1 + SURE)  # of all of them together
         if self._fits(most):
-            product = signed * price
             fee = self._fees(size * price, most)
             self.units -= int(signed.dot(price))
-            average = _averages((before, self.average.take(at)), (signed, price), product, after)
+            self._waiting.append((at, before, signed, price))
         else:
-            fee, average = self._one_by_one(at, signed, price)
+            self._settle()
+            fee = self._one_by_one(at, signed, price)
         cost = int(np.add.reduce(fee)) if self.tariff.fee else 0
         self.units -= cost * self._per
-        self._keep(at, after, average)
+        self._keep(at, after)
         return Filled(price, fee, before, after, cost)
 
     def _fits(self, more: float) -> bool:
@@ -107,6 +125,44 @@ class Purse:
             return True
         self._largest = float(np.maximum.reduce(np.abs(self.atoms * self.average.astype(np.float64)))) + more
         return self._largest < LARGE
+
+    def begin(self) -> None:
+        """A tick begins: `price_before` is that of now until the next one does."""
+        self._old, self._price_before = len(self._waiting), None
+
+    @property
+    def price_before(self) -> Floats:
+        """[S] average prices when the tick began, NaN flat."""
+        if self._price_before is None:
+            self._work_out(self._old)
+            self._price_before = self._price
+        return self._price_before
+
+    def _settle(self) -> None:
+        """Work out the averages after all fills."""
+        if self._waiting:
+            _ = self.price_before
+            self._work_out(len(self._waiting))
+
+    def _work_out(self, count: int) -> None:
+        """The averages after so many of the fills that wait, each symbol's in their order."""
+        if not count:
+            return
+        at, *rows = (np.concatenate(parts) for parts in zip(*self._waiting[:count], strict=True))
+        touched, several = at, count > 1
+        del self._waiting[:count]
+        self._old = max(self._old - count, 0)
+        while len(at):
+            first = np.unique(at, return_index=True)[1] if several else np.arange(len(at))
+            column, (before, signed, price) = at[first], (row[first] for row in rows)
+            self._average[column] = _averages((before, self._average[column]), (signed, price))
+            left = np.ones(len(at), dtype=np.bool_)
+            left[first] = False
+            at, rows = at[left], [row[left] for row in rows]
+        paid = self._average[touched] / MILLION
+        np.copyto(paid, np.nan, where=paid == 0)
+        self._price = self._price.copy()
+        self._price[touched] = paid
 
     def _paid(self, signed: Ints, opened: Floats) -> Floats:
         """Prices after slippage in millionths, before they are rounded."""
@@ -130,30 +186,29 @@ class Purse:
         rate = self._size * float(self.tariff.fee)
         return nearest(worth * rate, most * rate, exact)
 
-    def _one_by_one(self, at: Ints, signed: Ints, price: Ints) -> tuple[Ints, Ints]:
-        """(fees, averages) for quantities or prices too large for int64."""
-        fee, average = np.zeros(len(at), dtype=np.int64), np.zeros(len(at), dtype=np.int64)
+    def _one_by_one(self, at: Ints, signed: Ints, price: Ints) -> Ints:
+        """Fees, for quantities or prices too large for int64; averages are written."""
+        fee, averages = np.zeros(len(at), dtype=np.int64), self._average.copy()
         for i, (column, qty, paid) in enumerate(zip(at.tolist(), signed.tolist(), price.tolist(), strict=True)):
             notional = EXACT.multiply(Decimal(qty * paid), self.atom) * MILLIONTH
             fee[i] = int(fill_fee(notional, self.tariff) / MILLIONTH)
             self.units -= qty * paid
-            held = int(self.atoms[column])
+            held, average = int(self.atoms[column]), 0
             if held + qty:
-                former = (Decimal(held), Decimal(int(self.average[column])) * MILLIONTH)
-                average[i] = int(average_after(*former, Decimal(qty), Decimal(paid) * MILLIONTH) / MILLIONTH)
-        return fee, average
+                former = (Decimal(held), Decimal(int(averages[column])) * MILLIONTH)
+                average = int(average_after(*former, Decimal(qty), Decimal(paid) * MILLIONTH) / MILLIONTH)
+            averages[column] = average
+        self._average = averages
+        self._price = np.where(averages != 0, averages / MILLION, np.nan)
+        return fee
 
-    def _keep(self, at: Ints, atoms: Ints, average: Ints) -> None:
-        """Write what changed; the floats of it in fresh arrays."""
-        self.atoms[at], self.average[at] = atoms, average
-        qty, price = self.qty.copy(), self.price.copy()
-        qty[at] = atoms / self._per
-        paid = average / MILLION
-        np.copyto(paid, np.nan, where=atoms == 0)
-        price[at] = paid
-        self.qty, self.price = qty, price
-        if self.shorts or np.minimum.reduce(atoms) < 0:
-            self.shorts = int(np.count_nonzero(qty < 0))
+    def _keep(self, at: Ints, atoms: Ints) -> None:
+        """Write what changed; the floats of it in a fresh array."""
+        self.atoms[at] = atoms
+        self.qty = self.qty.copy()
+        self.qty[at] = atoms / self._per
+        if self.shorts or np.count_nonzero(atoms < 0):
+            self.shorts = int(np.count_nonzero(self.qty < 0))
 
     def equity(self, marks: Floats) -> float:
         """Cash and positions at `marks` [S] (0 where unknown), to the cent."""
@@ -200,12 +255,12 @@ def _tied(cents: float, error: float) -> bool:
     return 0.5 - abs(cents - round(cents)) <= error
 
 
-def _averages(held: tuple[Ints, Ints], more: tuple[Ints, Ints], product: Ints, after: Ints) -> Ints:
-    """Average prices after fills, 0 where nothing is left: `held` atoms and averages, `more` atoms and prices, and the product
-    of those."""
+def _averages(held: tuple[Ints, Ints], more: tuple[Ints, Ints]) -> Ints:
+    """Average prices after fills, 0 where nothing is left: `held` atoms and averages, `more` atoms and prices."""
     (atoms, average), (signed, price) = held, more
+    after = atoms + signed
     cost = atoms * average
-    cost += product
+    cost += signed * price
     size = np.abs(after)
     np.maximum(size, 1, out=size)
     grown = half_even(np.abs(cost), size)

@@ -131,7 +131,7 @@ class _Backtest:
         self.firsts = np.array([world.seat.first for world in self.worlds])
         self.cash = float(plan.cash)
         self.shortcut = self._shortcut() if shortcut else None
-        self.sent, self.refused, self.canceled = NO_LEGS, np.zeros(0, dtype=np.bool_), NO_LEGS
+        self.sent, self.refused, self.canceled = NO_LEGS, NO_LEGS.close, NO_LEGS
 
     def _shortcut(self) -> Shortcut | None:
         """A shortcut for an account with one world over all of the feed."""
@@ -193,7 +193,7 @@ class _Backtest:
         if shortcut is None or seen is None or not (self.floor.working is happened.expired is NO_LEGS):
             return None
         purse = self.floor.purse
-        moment = Moment(now, self.hours, readings, purse.qty, purse.price, purse.shorts > 0)
+        moment = Moment(now, self.hours, readings, purse)
         if not decision:
             if np.count_nonzero(happened.refused):
                 return None
@@ -230,6 +230,7 @@ class _Backtest:
 
     def _hear(self, now: int) -> Happened:
         fills, expired = [], NO_LEGS
+        self.floor.purse.begin()
         if self.floor.working is not NO_LEGS:
             fills, expired = self.floor.advance(now, self.opened.between(self._opened_from(), now))
         for part in fills:
@@ -244,7 +245,7 @@ class _Backtest:
             self.charged = now
         self.canceled = NO_LEGS
         happened = Happened(self.sent, self.refused, tuple(fills), expired)
-        self.sent, self.refused = NO_LEGS, np.zeros(0, dtype=np.bool_)
+        self.sent, self.refused = NO_LEGS, NO_LEGS.close
         return happened
 
     def _charge(self, days: int) -> None:
@@ -368,7 +369,7 @@ class _Backtest:
             close=sent.close,
             since=constant(k, sent.at),
             expires=constant(k, close_at),
-            wait=constant(k, self.plan.costs.late),
+            wait=constant(k, self.plan.costs.late) if self.plan.costs.late else np.zeros(k, dtype=np.int64),
             owner=sent.strategy,
         )
         self.orders.note(sent)

@@ -36,6 +36,7 @@ from .calmrows import MARGIN, CalmRows, Slow, calm_rows
 from .carried import Carried, carried, state_of
 from .floor import Fills
 from .lookout import Seen
+from .purse import Purse
 from .view import Readings
 
 #: the smallest float: what is not below it is not 0
@@ -47,14 +48,12 @@ _PATIENCE = (1, 16)
 
 @dataclass(slots=True, eq=False)
 class Moment:
-    """A tick: its time, the exchange's hours, readings of the account, shares and average prices, whether somebody is short."""
+    """A tick: its time, the exchange's hours, the account and readings of it."""
 
     now: int
     hours: Hours
     readings: Readings
-    qty: Floats
-    average: Floats
-    shorts: bool
+    purse: Purse
 
     @property
     def open(self) -> bool:
@@ -102,7 +101,7 @@ class Shortcut:
     def decision(self, state: DecideState, seen: Seen, moment: Moment) -> Decided | None:
         """A decision tick that nothing happened before: no fills, answers or working orders."""
         memory = self._memory or self._enter(state, seen, moment)
-        if memory is None or moment.qty is not memory.qty or moment.average is not memory.average:
+        if memory is None or moment.purse.qty is not memory.qty:
             return None
         window, index = self._at(seen, memory), seen.places[0][2]
         row, mark, equity = index - window.low, window.block.mark[index], moment.readings.equity
@@ -112,7 +111,7 @@ class Shortcut:
         if memory.near_exit(mark) and memory.at_exit(self._frame, mark):
             return None
         capital = self._settings.capital * equity
-        current = moment.qty * mark
+        current = moment.purse.qty * mark
         current /= capital
         held, flat = memory.held, window.flat[row]
         leaves = held & flat
@@ -134,11 +133,13 @@ class Shortcut:
         gate = self._believed(memory, moment) if memory is not None and moment.open else None
         if memory is None or gate is None or not self._keeps_caps(memory, moment):
             return False
-        held = moment.qty != 0
-        if np.count_nonzero(held & memory.flat) or memory.exits_after(fills, moment.average):
+        held = moment.purse.qty != 0
+        if np.count_nonzero(held & memory.flat):
             return False
-        memory.shorts = memory.shorts or moment.shorts
-        memory.filled(self._frame, fills, (moment.qty, moment.average, held))
+        if memory.exits_after(fills, short=moment.purse.shorts > 0):
+            return False
+        memory.shorts = memory.shorts or moment.purse.shorts > 0
+        memory.filled(self._frame, fills, (moment.purse.qty, held))
         count_good(self._frame, gate, moment.now, good)
         self._believe(memory, gate, moment)
         return True
@@ -162,12 +163,12 @@ class Shortcut:
         return memory
 
     def _calm(self, state: DecideState, moment: Moment) -> Carried | None:
-        if state.qty is not moment.qty or state.average is not moment.average:
+        if state.qty is not moment.purse.qty or state.average is not moment.purse.price:
             return None
         if np.maximum.reduce(state.reject_until) > moment.now:
             return None
         slow = self._slow(state)
-        return None if slow is None else carried(self._frame, state, slow)
+        return None if slow is None else carried(self._frame, state, slow, moment.purse)
 
     def _slow(self, state: DecideState) -> Slow | None:
         """Chains and selection, where everybody is in a chain and nobody's strategy was taken away."""
@@ -236,7 +237,7 @@ class Shortcut:
 
     def _gross(self, moment: Moment) -> float:
         """At least the sum of the positions' magnitudes, in fractions of capital."""
-        if moment.shorts:
+        if moment.purse.shorts:
             return np.inf
         return (moment.readings.equity - moment.readings.cash + 0.01) / (
             self._settings.capital * moment.readings.equity
@@ -247,7 +248,7 @@ class Shortcut:
         risk = self._settings.risk
         if not self._frame.sectors and self._gross(moment) <= min(risk.max_total * MARGIN, risk.max_symbol):
             return True
-        current = moment.qty * memory.mark
+        current = moment.purse.qty * memory.mark
         current /= self._settings.capital * moment.readings.equity
         size = np.abs(current)
         if (
@@ -321,7 +322,7 @@ class Shortcut:
         whole = goal == 0  # never of an opening leg
         reason = np.where(opens, _OPENING[memory.held[at].view(np.int8)], _CLOSING[whole.view(np.int8)])
         reason[exits] = Reason.OWNER_EXIT
-        mark, shares = window.block.mark[index][at], moment.qty[at]
+        mark, shares = window.block.mark[index][at], moment.purse.qty[at]
         return Wishes(at, ~opens, whole, step, mark, shares, rank, reason, decision=True)
 
 

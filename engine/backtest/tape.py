@@ -144,9 +144,9 @@ class StepTape:
             return
         if self.base is None:
             self.base = self.marks[0]
-        known = self.base > 0
-        ratios = np.stack(self.marks)[:, known] / self.base[known]
-        self.market.append(ratios.mean(axis=1) if known.any() else np.ones(len(self.marks)))
+        known, marks = self.base > 0, np.stack(self.marks)
+        ratios = marks / self.base if known.all() else marks[:, known] / self.base[known]
+        self.market.append(ratios.mean(axis=1) if known.any() else np.ones(len(marks)))
         self.marks.clear()
 
     def steps(self, calendar: SessionCalendar) -> Steps:
