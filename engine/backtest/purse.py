@@ -104,10 +104,10 @@ class Purse:
         price = nearest(paid, length(paid), lambda i: self._exact_price(signed[i], opened[i]))
         before = self.atoms.take(at)
         after = before + signed
-        size = np.abs(signed)
-        most = float(size.dot(paid)) * (1 + SURE)  # of all of them together
-        if self._fits(most):
-            fee = self._fees(size * price, most)
+        worth = np.abs(signed) * (price + 0.5)
+        most = float(np.maximum.reduce(worth))
+        if most * len(at) < LARGE and self._fits(most):
+            fee = self._fees(np.abs(signed * price), most)
             self.units -= int(signed.dot(price))
             self._waiting.append((at, before, signed, price))
         else:
