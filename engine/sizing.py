@@ -41,6 +41,8 @@ _MOST: Final = 2.0**61
 _NEAR: Final = 1e-8
 #: places of closing legs in the sending order stand before those of all ranks
 _BUYS_BACK: Final = -1e300
+#: where the sum of the squares of lots is below this, none of them is near that
+_FAR: Final = 2.0**80
 #: row that is neither sent nor denied
 _DROPPED: Final = 255
 
@@ -156,9 +158,14 @@ def _of_tick(number: int, tick: Tick) -> Sized:
     return legs_of(number, wishes, venue_at(frame), load.capital)
 
 
-def sending_order(frame: Frame, at: Ints, opens: Bools, delta: Floats, rank: Floats) -> Ints:
-    """Closing legs first, sells before buys; opening ones by falling rank; names settle ties."""
-    place = np.where(opens, -rank, np.where(delta > 0, _BUYS_BACK, -np.inf))
+def sending_order(frame: Frame, at: Ints, opens: Bools, delta: Floats | None, rank: Floats) -> Ints:
+    """Closing legs first, sells before buys; opening ones by falling rank; names settle ties. `delta` None: every closing leg
+    sells."""
+    place = np.negative(rank)
+    if delta is None:
+        np.putmask(place, ~opens, -np.inf)
+    else:
+        place = np.where(opens, place, np.where(delta > 0, _BUYS_BACK, -np.inf))
     if frame.by_name:  # rising columns are rising names
         return place.argsort(kind="stable")
     return np.lexsort((frame.alphabetical.take(at), place))
@@ -235,8 +242,9 @@ def _lots(shares: Floats, unit: Ints | int, venue: Venue) -> Ints:
     """Signed atoms, cut toward zero to whole lots."""
     lots, most = shares / (unit * venue.size), _MOST / unit
     lots += lots * _DIGITS
-    np.minimum(lots, most, out=lots)
-    np.maximum(lots, -most, out=lots)
+    if not lots.dot(lots) < _FAR:
+        np.minimum(lots, most, out=lots)
+        np.maximum(lots, -most, out=lots)
     atoms: Ints = lots.astype(np.int64)  # cuts toward zero
     if isinstance(unit, int) and unit == 1:
         return atoms

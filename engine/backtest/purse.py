@@ -9,9 +9,10 @@ operations. A law of the tests holds it equal to the embedded account, digit by 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -29,7 +30,7 @@ from ..paperrules import (
     night_cost,
     spendable,
 )
-from .wholes import FEW, LARGE, SURE, half_even, length, nearest
+from .wholes import FEW, LARGE, half_even, length, nearest
 
 MILLION: Final = 1_000_000
 _SHORT: Final = Decimal("1.5")
@@ -111,6 +112,7 @@ class Purse:
             self.units -= int(signed.dot(price))
             self._waiting.append((at, before, signed, price))
         else:
+            self._remember()
             self._settle()
             fee = self._one_by_one(at, signed, price)
         cost = int(np.add.reduce(fee)) if self.tariff.fee else 0
@@ -133,36 +135,37 @@ class Purse:
     @property
     def price_before(self) -> Floats:
         """[S] average prices when the tick began, NaN flat."""
+        return self._remember()
+
+    def _remember(self) -> Floats:
         if self._price_before is None:
             self._work_out(self._old)
             self._price_before = self._price
         return self._price_before
 
     def _settle(self) -> None:
-        """Work out the averages after all fills."""
+        """Work out the averages after all fills, and those before the tick first."""
         if self._waiting:
-            _ = self.price_before
+            self._remember()
             self._work_out(len(self._waiting))
 
     def _work_out(self, count: int) -> None:
         """The averages after so many of the fills that wait, each symbol's in their order."""
         if not count:
             return
-        at, *rows = (np.concatenate(parts) for parts in zip(*self._waiting[:count], strict=True))
-        touched, several = at, count > 1
+        at, before, signed, price = (np.concatenate(parts) for parts in zip(*self._waiting[:count], strict=True))
         del self._waiting[:count]
         self._old = max(self._old - count, 0)
-        while len(at):
-            first = np.unique(at, return_index=True)[1] if several else np.arange(len(at))
-            column, (before, signed, price) = at[first], (row[first] for row in rows)
-            self._average[column] = _averages((before, self._average[column]), (signed, price))
-            left = np.ones(len(at), dtype=np.bool_)
-            left[first] = False
-            at, rows = at[left], [row[left] for row in rows]
-        paid = self._average[touched] / MILLION
-        np.copyto(paid, np.nan, where=paid == 0)
+        after = before + signed
+        # who only becomes smaller keeps the average
+        counts = ((before ^ signed) >= 0) | ((before ^ after) < 0) | (after == 0)
+        rows = (at[counts], before[counts], signed[counts], price[counts])
+        for column, held, more, paid in _turns(*rows) if count > 1 else [rows]:
+            self._average[column] = _averages((held, self._average[column]), (more, paid))
+        average = self._average[at] / MILLION
+        np.copyto(average, np.nan, where=average == 0)
         self._price = self._price.copy()
-        self._price[touched] = paid
+        self._price[at] = average
 
     def _paid(self, signed: Ints, opened: Floats) -> Floats:
         """Prices after slippage in millionths, before they are rounded."""
@@ -253,6 +256,19 @@ class Purse:
 def _tied(cents: float, error: float) -> bool:
     """Whether the exact value may round to another cent."""
     return 0.5 - abs(cents - round(cents)) <= error
+
+
+def _turns(at: Ints, *rows: Ints) -> Iterator[tuple[Ints, ...]]:
+    """Rows of many fills as a few: the first of each symbol, then the second of each, and so on; `at` are the symbols."""
+    order = at.argsort(kind="stable")
+    count = np.arange(len(at))
+    begins = np.diff(at[order], prepend=-1) != 0
+    turn = count - np.maximum.accumulate(np.where(begins, count, 0))
+    order = order[turn.argsort(kind="stable")]
+    ends = np.bincount(turn).cumsum().tolist()
+    at, *rows_of = (row[order] for row in (at, *rows))
+    for low, high in pairwise([0, *ends]):
+        yield at[low:high], *(row[low:high] for row in rows_of)
 
 
 def _averages(held: tuple[Ints, Ints], more: tuple[Ints, Ints]) -> Ints:

@@ -171,7 +171,7 @@ class _Backtest:
         happened = self._hear(now)
         decision = self._observe(now)
         purse = self.floor.purse
-        readings = Readings(purse.equity(self.marks), purse.cash, self.floor.power(self.marks))
+        readings = Readings(purse.equity(self.marks), purse.cash)
         acted = self._in_short(now, happened, readings, decision=decision) if self.shortcut else None
         if acted is None:
             acted = self._in_steps(now, happened, readings, decision=decision)
@@ -183,7 +183,7 @@ class _Backtest:
     def _in_steps(self, now: int, happened: Happened, readings: Readings, *, decision: bool) -> bool:
         """All thirteen steps for every world; True when something was sent or cancelled."""
         ticks = self._decide(now, happened, readings, decision=decision)
-        legs = sized(ticks, readings.power)
+        legs = sized(ticks, self.floor.power(self.marks))
         self._cancel(ticks)
         return self._send(ticks, legs, now) or len(self.canceled) > 0
 
@@ -212,9 +212,10 @@ class _Backtest:
         wishes, slow = done.wishes, done.window.slow
         close_at, column = self.hours.session.close_at, wishes.column
         plain = undenied(wishes, venue_at(world.frame), done.capital)
-        if plain is None or not self.floor.affords(plain[2], readings.power):
+        power = self.floor.power(self.marks)
+        if plain is None or not self.floor.affords(plain[2], power):
             venue = venue_at(world.frame)
-            legs = within_funds(legs_of(0, wishes, venue, done.capital), [venue], readings.power)
+            legs = within_funds(legs_of(0, wishes, venue, done.capital), [venue], power)
             self.notices.denied([world.frame], legs, now)
             column = legs.column
             return self._submit(now, close_at, legs, (slow.selected[column], chain[column]))
@@ -286,11 +287,11 @@ class _Backtest:
         markets = [self.lookout.market(number, now, decision=decision) for number in range(len(self.worlds))]
         if self.shortcut:
             self.worlds[0].state = self.shortcut.leave(self.worlds[0].state)
-        won = self._profits(readings.equity, markets, now)
+        won, power = self._profits(readings.equity, markets, now), self.floor.power(self.marks)
         ticks = []
         for world, market, own in zip(self.worlds, markets, won, strict=True):
             others = sum(won) - own if len(won) > 1 else 0.0
-            account = world.seat.account(self.floor, happened, readings, others)
+            account = world.seat.account(self.floor, happened, (readings, power), others)
             world.state, tick = decide(world.frame, world.state, market, account, now)
             if decision:
                 world.tape.note(tick, own)

@@ -305,21 +305,22 @@ class Shortcut:
         at = far.nonzero()[0]
         if not len(at):
             return None
-        goal, step, exits = target[at], delta[at], leaves[at]
-        opens = np.abs(goal) > np.abs(current[at]) if memory.shorts or window.short[row] else step > 0
-        if not self._opens(moment) or self._smallest > self._least:
+        step, longs = delta[at], not (memory.shorts or window.short[row])
+        opens = step > 0 if longs else np.abs(target[at]) > np.abs(current[at])
+        may_open = self._opens(moment)
+        if not may_open or self._smallest > self._least:
             sent = np.abs(step) >= self._smallest
-            sent |= exits
-            if not self._opens(moment):
+            sent |= leaves[at]
+            if not may_open:
                 sent &= ~opens
-            at, goal, step, exits, opens = at[sent], goal[sent], step[sent], exits[sent], opens[sent]
+            at, step, opens = at[sent], step[sent], opens[sent]
             if not len(at):
                 return None
-        rank = window.rank[row][at]  # every symbol with a wish has a strategy
+        rank = window.rank[row]  # every symbol with a wish has a strategy
         if len(at) > 1:
-            order = sending_order(self._frame, at, opens, step, rank)
-            at, goal, step, exits, opens, rank = (part[order] for part in (at, goal, step, exits, opens, rank))
-        whole = goal == 0  # never of an opening leg
+            order = sending_order(self._frame, at, opens, None if longs else step, rank[at])
+            at, step, opens = at[order], step[order], opens[order]
+        rank, exits, whole = rank[at], leaves[at], target[at] == 0  # whole: never of an opening leg
         reason = np.where(opens, _OPENING[memory.held[at].view(np.int8)], _CLOSING[whole.view(np.int8)])
         reason[exits] = Reason.OWNER_EXIT
         mark, shares = window.block.mark[index][at], moment.purse.qty[at]

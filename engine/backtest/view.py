@@ -57,11 +57,10 @@ def filled_at(frame: Frame, part: Fills) -> int:
 
 @dataclass(slots=True, eq=False)
 class Readings:
-    """Equity, cash and buying power of the account, in its currency."""
+    """Equity and cash of the account, in its currency."""
 
     equity: float
     cash: float
-    power: float
 
 
 class Seat:
@@ -81,8 +80,9 @@ class Seat:
             legs = legs.take(mine)
         return replace(legs, column=legs.column - self.first) if self.first else legs
 
-    def account(self, floor: Floor, happened: Happened, readings: Readings, others: float) -> Account:
-        """The account as of this tick; `others` as in `market.Account`."""
+    def account(self, floor: Floor, happened: Happened, of: tuple[Readings, float], others: float) -> Account:
+        """The account as of this tick, from its readings and buying power; `others` as in `market.Account`."""
+        readings, power = of
         purse = floor.purse
         qty, price, atoms = purse.qty, purse.price, purse.atoms
         if not self.alone:  # a world alone is given the same arrays again, so that it sees what changed
@@ -92,7 +92,7 @@ class Seat:
             readable=True,
             equity=readings.equity,
             cash=readings.cash,
-            buying_power=readings.power,
+            buying_power=power,
             flows=0.0,
             others=others,
             qty=qty,

@@ -148,3 +148,47 @@ def _equal(paper: PaperAccount, floor: Floor, marks: np.ndarray, now: int) -> No
     assert purse.equity(marks) == float(seen.equity)
     assert floor.power(marks) == float(seen.buying_power)
     assert len(floor.working) == len(seen.open_orders)
+
+
+#: for each tick, fills of distinct symbols (signed lots, also across zero), and whether somebody asks for averages then
+TICKS = st.lists(
+    st.tuples(
+        st.lists(
+            st.tuples(st.integers(0, 2), st.integers(-30, 30).filter(bool)), max_size=3, unique_by=lambda fill: fill[0]
+        ),
+        st.booleans(),
+        st.booleans(),
+    ),
+    min_size=2,
+    max_size=30,
+)
+
+
+@given(
+    ticks=TICKS, price=st.floats(0.02, 900), unit=st.sampled_from([1, 1000, 10**9, 10**13]), seed=st.integers(0, 2**32)
+)
+@settings(max_examples=200, deadline=None)
+def test_law_averages_asked_for_late_are_those_asked_for_after_each_fill(
+    ticks: list, price: float, unit: int, seed: int
+) -> None:
+    rng, tariff = np.random.default_rng(seed), Tariff.of(0.0002, 0.0001)
+    late, early = (Purse(3, Decimal("0.000001"), tariff, Decimal(10**9)) for _ in range(2))
+    for fills, asked, asked_before in ticks:
+        before = early.price.copy()
+        late.begin()
+        early.begin()
+        for half in (fills[:2], fills[2:]):  # two bars of one tick
+            if half:
+                at, lots = (np.array(row, dtype=np.int64) for row in zip(*half, strict=True))
+                opened = np.round(price * rng.uniform(0.9, 1.1, len(at)), 3)
+                late.fill(at, lots * unit, opened)
+                early.fill(at, lots * unit, opened)
+                assert np.array_equal(early.average, np.where(early.atoms, early.average, 0))
+        if asked_before:
+            assert np.array_equal(late.price_before, before, equal_nan=True)
+        if asked:
+            assert np.array_equal(late.average, early.average)
+            assert np.array_equal(late.price, early.price, equal_nan=True)
+            assert np.array_equal(late.price_before, before, equal_nan=True)
+    assert np.array_equal(late.average, early.average)
+    assert late.units == early.units
