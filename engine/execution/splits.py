@@ -54,10 +54,10 @@ def corrections(snapshot: BrokerSnapshot, book: Book, changes: Changes, before: 
 
 
 def _splits(snapshot: BrokerSnapshot, book: Book, fills: Sequence[Fill], before: Before) -> Iterator[Correction]:
-    ledger = dict(book.ledger)
+    ledger, filled = dict(book.ledger), {fill.symbol for fill in fills}
     for position in snapshot.positions:
         seen = before(position.symbol)
-        if seen is None:
+        if seen is None or (seen.qty == float(position.qty) and position.symbol not in filled):
             continue
         qty, average = _expected(seen, [fill for fill in fills if fill.symbol == position.symbol])
         shares = ratio(position, qty, average)

@@ -48,6 +48,7 @@ _DTYPES: dict[str, np.dtype[Any]] = {
 }
 _CODES = {kind: code for code, kind in _DTYPES.items()}
 _NAN = np.frombuffer(np.array([np.nan]).tobytes(), "<u8")[0] & np.uint64(0x7FFF_FFFF_FFFF_FFFF)
+_NAN_BYTES = _NAN.tobytes()
 _PREFIX = len(MAGIC) + 8
 
 
@@ -78,7 +79,10 @@ def encode(header: Any, columns: Mapping[str, Column], base: Record | None = Non
             continue
         if former is not None and (former.dtype != column.dtype or former.shape != column.shape):
             former = None
-        encoding, entries = _encode_column(_bits(column), None if former is None else _bits(former), code, chunks)
+        if column.size == 1:
+            encoding, entries = _encode_number(column, former, code, chunks), 0
+        else:
+            encoding, entries = _encode_column(_bits(column), None if former is None else _bits(former), code, chunks)
         directory.append([name, code, list(column.shape), encoding, entries])
     head = wire.dump({"base": NO_BASE if base is None else base.epoch, "columns": directory, "header": header})
     body = b"".join((len(head).to_bytes(4, "little"), head, *chunks))
@@ -150,6 +154,18 @@ def _bits(column: Column) -> Column:
         if missing and np.count_nonzero(bits == _NAN) != missing:
             bits = np.where(np.isnan(flat), _NAN, bits)
     return bits
+
+
+def _encode_number(column: Column, former: Column | None, code: str, chunks: list[Chunk]) -> str:
+    """What `_encode_column` does with a single value; a tick has many of them."""
+    value = column.item()
+    if code == "b1":
+        if former is not None and former.item() == value:
+            return "base"
+        chunks.append(b"\x01" if value else b"\x00")
+        return "bits"
+    chunks.append(_NAN_BYTES if value != value else column.tobytes())  # noqa: PLR0124 - NaN differs from itself
+    return "raw"
 
 
 def _encode_column(bits: Column, former: Column | None, code: str, chunks: list[Chunk]) -> tuple[str, int]:
