@@ -175,9 +175,11 @@ def legs_of(number: int, wishes: Wishes, venue: Venue, capital: float) -> Sized:
     """The quantities that one world wishes, before buying power; `number` is that of its tick."""
     k, priced = len(wishes.column), bool(np.minimum.reduce(wishes.mark) > 0)
     unit, atoms, whole = _quantities(wishes, venue, capital, priced=priced)
-    gone = np.count_nonzero(whole)
-    qty = np.where(whole, -wishes.held, atoms * venue.size) if gone else atoms * venue.size
-    wanting = gone + np.count_nonzero(atoms) < k
+    gone = int(np.count_nonzero(whole))
+    qty: Floats = np.multiply(atoms, venue.size, dtype=np.float64)
+    if gone:
+        qty = np.where(whole, -wishes.held, qty)
+    wanting = gone + int(np.count_nonzero(atoms)) < k
     blank = np.zeros(k)
     return Sized(
         tick=constant(k, number),

@@ -130,7 +130,8 @@ class Lookout:
             later = ends.searchsorted(then - self._delay, side="right")
             known = later < len(ends)
             due[known] = np.minimum(due[known], ends[later[known]] + self._delay)
-        return np.where(due < np.iinfo(np.int64).max, due, then).tolist()
+        found: list[int] = np.where(due < np.iinfo(np.int64).max, due, then).tolist()
+        return found
 
     def fresh(self, now: int) -> Seen | None:
         """The newest row, None where there is none or a later one should be known."""

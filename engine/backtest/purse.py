@@ -187,7 +187,8 @@ class Purse:
             return int(fill_fee(notional, self.tariff) / MILLIONTH)
 
         rate = self._size * float(self.tariff.fee)
-        return nearest(worth * rate, most * rate, exact)
+        fee: Floats = np.multiply(worth, rate, dtype=np.float64)
+        return nearest(fee, most * rate, exact)
 
     def _one_by_one(self, at: Ints, signed: Ints, price: Ints) -> Ints:
         """Fees, for quantities or prices too large for int64; averages are written."""

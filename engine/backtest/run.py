@@ -36,7 +36,7 @@ from ..sizing import Sized, constant, legs_of, sized, undenied, venue_at, venue_
 from ..state import DecideState, initial
 from ..tick import Tick
 from ..ticks import ReplayTimes
-from .floor import NO_LEGS, Floor, Legs
+from .floor import NO_LEGS, Fills, Floor, Legs
 from .lookout import Lookout, Opens, warmed
 from .notices import NoticeTape
 from .plan import Plan
@@ -230,7 +230,8 @@ class _Backtest:
         return True
 
     def _hear(self, now: int) -> Happened:
-        fills, expired = [], NO_LEGS
+        fills: list[Fills] = []
+        expired = NO_LEGS
         self.floor.purse.begin()
         if self.floor.working is not NO_LEGS:
             fills, expired = self.floor.advance(now, self.opened.between(self._opened_from(), now))
