@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Final
 
 import numpy as np
@@ -48,14 +49,19 @@ def _seen(row: BarRow, due: int, places: tuple[tuple[Block, AheadRows, int], ...
     return Seen(row.known_at, due, closes, everybody, places)
 
 
-def warmed(observer: Observer, rows: Sequence[BarRow], macros: Sequence[MacroRow]) -> None:
-    """Feed the history before the first tick."""
-    if rows:
-        for _ in BlockObserver(observer).feed(_traded(rows), macros):
+def warmed(observer: Observer, rows: Iterable[BarRow], macros: Sequence[MacroRow]) -> BlockObserver:
+    """An observer of blocks that has been fed the history before the first tick."""
+    blocks, waiting, rows = BlockObserver(observer), deque(macros), iter(rows)
+    most = rows_of_block(observer.memory.graph.width)
+    while part := list(islice(rows, most)):
+        known = []
+        while waiting and waiting[0].known_at <= part[-1].known_at:
+            known.append(waiting.popleft())
+        for _ in blocks.feed(_traded(part), known):
             pass
-        return
-    for macro in macros:
+    for macro in waiting:
         observer.feed_macro(macro)
+    return blocks
 
 
 def _traded(rows: Sequence[BarRow]) -> BarRows:
@@ -91,21 +97,22 @@ class Lookout:
         self,
         feeds: tuple[BarFeed, MacroFeed],
         calendar: SessionCalendar,
-        observers: Sequence[tuple[Observer, Slice, Frame]],
+        worlds: Sequence[tuple[BlockObserver, Slice, Frame]],
         decisions: Sequence[int],
         last: int,
     ) -> None:
-        """`last`: the observers have seen everything that was known by then."""
+        """`worlds`: observer, columns and frame of each; `last`: they have seen everything that was known by then."""
         self._feed, self._macro = feeds
         self._calendar, self._decisions = calendar, decisions
-        self._delay = observers[0][0].delay
-        self._blocks = [(BlockObserver(observer), columns) for observer, columns, _ in observers]
-        self._size = min(rows_of_block(observer.memory.graph.width) for observer, _, _ in observers)
+        observers = [blocks.observer for blocks, _, _ in worlds]
+        self._delay = observers[0].delay
+        self._blocks = [(blocks, columns) for blocks, columns, _ in worlds]
+        self._size = min(rows_of_block(observer.memory.graph.width) for observer in observers)
         self._waiting: deque[Seen] = deque()
         self._first, self._until, self._next = last, last, 0
         self._newest: Seen | None = None
-        self._frames = [frame for _, _, frame in observers]
-        before = [observer.market(last, decision=False) for observer, _, _ in observers]
+        self._frames = [frame for _, _, frame in worlds]
+        before = [observer.market(last, decision=False) for observer in observers]
         self._made: list[tuple[Seen | None, Market]] = [(None, market) for market in before]
         self._due = last
 

@@ -22,6 +22,7 @@ import numpy as np
 from qmtl.dsl.program import Program
 
 from ..bars import Floats, Small
+from ..blockobserver import BlockObserver
 from ..calendar import SessionCalendar, warmup_start
 from ..columns import Slice, columns_of
 from ..decide import decide
@@ -57,7 +58,7 @@ class _World:
     """One world between two ticks."""
 
     frame: Frame
-    observer: Observer
+    blocks: BlockObserver
     columns: Slice
     seat: Seat
     state: DecideState
@@ -120,7 +121,7 @@ class _Backtest:
         self.atom = venue_of(policy).atom
         self.floor = Floor(Purse(len(self.feed.symbols), self.atom, tariff, plan.cash), policy, tariff)
         self.worlds = [self._world(program) for program in programs]
-        observed = [(world.observer, world.columns, world.frame) for world in self.worlds]
+        observed = [(world.blocks, world.columns, world.frame) for world in self.worlds]
         self.opened = Opens(self.feed, self.decisions)
         self.lookout = Lookout(feeds, calendar, observed, self.decisions, self.last)
         self.marks: Floats = np.zeros(len(self.feed.symbols))
@@ -149,10 +150,10 @@ class _Backtest:
         universe = program.settings.universe
         columns = columns_of(universe, symbols)
         since = warmup_start(self.calendar, self.last, program.warmup)
-        rows = [columns.row(row) for row in self.feed.rows(since, self.last)]
-        warmed(observer, rows, list(self.macro.rows(0, self.last)))
+        rows = (columns.row(row) for row in self.feed.rows(since, self.last))
+        blocks = warmed(observer, rows, list(self.macro.rows(0, self.last)))
         seat = Seat(frame, symbols.index(universe[0]), len(symbols))
-        return _World(frame, observer, columns, seat, initial(frame), WorldTape(frame), SwitchTape(frame))
+        return _World(frame, blocks, columns, seat, initial(frame), WorldTape(frame), SwitchTape(frame))
 
     def run(self, watch: Watch) -> Result:
         """Every tick, then the result."""
@@ -236,7 +237,7 @@ class _Backtest:
         if self.floor.working is not NO_LEGS:
             fills, expired = self.floor.advance(now, self.opened.between(self._opened_from(), now))
         for part in fills:
-            self.orders.fills.append(part)
+            self.orders.filled(part)
             self.steps.open_fees += part.did.cost
             if len(self.worlds) > 1:
                 self._flow(part.legs, part.did)

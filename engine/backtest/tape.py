@@ -188,13 +188,17 @@ class OrderTape:
     """Every order, tick by tick, and their fills."""
 
     sent: list[Sent] = field(default_factory=list)
-    fills: list[Fills] = field(default_factory=list)
+    fills: list[tuple[int, Ints, Ints, Ints]] = field(default_factory=list)
     rows: int = 0
 
     def note(self, sent: Sent) -> None:
         """The orders of a tick, in the order they were sent."""
         self.sent.append(sent)
         self.rows += len(sent.column)
+
+    def filled(self, part: Fills) -> None:
+        """Fills of some of them: when, rows, prices and fees in millionths."""
+        self.fills.append((part.at, part.legs.row, part.did.price, part.did.fee))
 
     def orders(self, frames: Sequence[Frame], symbols: tuple[str, ...], per: int) -> OrderRows:
         """All orders as columns; a share has `per` atoms."""
@@ -206,10 +210,11 @@ class OrderTape:
         codes = np.unique(reasons)
         filled, price, fee = (np.zeros(self.rows) for _ in range(3))
         if self.fills:
-            rows = np.concatenate([part.legs.row for part in self.fills])
-            filled[rows] = np.repeat([part.at for part in self.fills], [len(part.legs) for part in self.fills])
-            price[rows] = np.concatenate([part.did.price for part in self.fills]) / MILLION
-            fee[rows] = np.concatenate([part.did.fee for part in self.fills]) / MILLION
+            rows, prices, fees = (
+                np.concatenate(parts) for parts in zip(*(part[1:] for part in self.fills), strict=True)
+            )
+            filled[rows] = np.repeat([part[0] for part in self.fills], [len(part[1]) for part in self.fills])
+            price[rows], fee[rows] = prices / MILLION, fees / MILLION
         return OrderRows(
             worlds=tuple(frame.program.settings.world for frame in frames),
             symbols=symbols,
