@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import tempfile
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, fields, is_dataclass, replace
 from decimal import Decimal
 from pathlib import Path
@@ -25,7 +26,7 @@ from qmtl.engine.backtest.plan import Plan
 from qmtl.engine.backtest.result import Costs
 from qmtl.engine.backtest.run import _Backtest
 from qmtl.engine.backtest.shortcut import Shortcut
-from qmtl.engine.bars import BarRow
+from qmtl.engine.bars import BarRow, OpenRow
 from qmtl.engine.blockobserver import BlockObserver
 from qmtl.engine.blocks import stacked
 from qmtl.engine.calendar import SessionCalendar
@@ -266,6 +267,37 @@ def test_a_line_that_becomes_known_later_is_followed_from_then_on(take: str, see
     """The position was opened without it, so nothing of its levels tells that there is one."""
     feed = market(seed)
     both_ways(Lines(stop=take).program(), (feed, feed.vix), Plan("shortcut", since, "2025-10-17"))
+
+
+@dataclass(frozen=True, slots=True)
+class FarOpens:
+    """A market at whose opens one pays up to a tenth more or less than the last close said."""
+
+    market: SyntheticMarket
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.market, name)
+
+    def opens(self, after: int, until: int) -> Iterator[OpenRow]:
+        for row in self.market.opens(after, until):
+            far = np.random.default_rng(row.start).uniform(0.9, 1.1, len(row.prices))
+            yield replace(row, prices=np.round(row.prices * far, 2))
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        Lines(loss=8.0, dead=0.1),
+        Lines(loss=8.0, dead=0.1, short=True),
+        Lines(dead=0.1, stop="stop 40 * atr(10)\n  take 40 * atr(10)"),
+    ],
+    ids=["position_stop", "both_sides", "own_levels"],
+)
+def test_stops_count_from_fills_however_far_from_the_last_close(lines: Lines) -> None:
+    """What is a bound for one who looks at closes alone is beyond a stop after such a fill."""
+    feed = market(4)
+    ticks = both_ways(lines.program(), (FarOpens(feed), feed.vix), Plan("shortcut", "2025-10-06", "2025-10-14"))
+    assert ticks["follow_up"] > 5, ticks
 
 
 @pytest.mark.skipif(not DATA.exists(), reason="needs the recorded bars")
