@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, is_dataclass, replace
 from decimal import Decimal
 from pathlib import Path
@@ -23,7 +23,7 @@ from qmtl.engine.adapters.synthetic import SyntheticMarket
 from qmtl.engine.adapters.vixfile import VixFile
 from qmtl.engine.ahead import ahead_of, ahead_of_rows
 from qmtl.engine.backtest.plan import Plan
-from qmtl.engine.backtest.result import Costs
+from qmtl.engine.backtest.result import Costs, Result
 from qmtl.engine.backtest.run import _Backtest
 from qmtl.engine.backtest.shortcut import Shortcut
 from qmtl.engine.bars import BarRow, OpenRow
@@ -195,8 +195,9 @@ class Counted(Shortcut):
         return done
 
 
-def both_ways(program: Program, feeds: Any, plan: Plan) -> Counter[str]:
-    """Run with and without the shortcut, hold everything equal, and say how much of it the shortcut did."""
+def both_ways(program: Program, feeds: Any, plan: Plan, tell: Callable[[Result], None] | None = None) -> Counter[str]:
+    """Run with and without the shortcut, hold everything equal, and say how much of it the shortcut did; `tell` hears the
+    result."""
     found = []
     for shortcut in (False, True):
         backtest = _Backtest([program], feeds, HOURS, plan, shortcut=shortcut)
@@ -211,6 +212,8 @@ def both_ways(program: Program, feeds: Any, plan: Plan) -> Counter[str]:
     for field in FIELDS:
         same(getattr(state, field.name), getattr(other, field.name), f"state.{field.name}")
     assert isinstance(backtest.shortcut, Counted)
+    if tell is not None:
+        tell(plain)
     return backtest.shortcut.ticks
 
 
@@ -271,7 +274,7 @@ def test_a_line_that_becomes_known_later_is_followed_from_then_on(take: str, see
 
 @dataclass(frozen=True, slots=True)
 class FarOpens:
-    """A market at whose opens one pays up to a tenth more or less than the last close said."""
+    """A market at whose opens one pays now and then far more than the last close said."""
 
     market: SyntheticMarket
 
@@ -280,24 +283,38 @@ class FarOpens:
 
     def opens(self, after: int, until: int) -> Iterator[OpenRow]:
         for row in self.market.opens(after, until):
-            far = np.random.default_rng(row.start).uniform(0.9, 1.1, len(row.prices))
+            rng, width = np.random.default_rng(row.start), len(row.prices)
+            far = np.where(rng.random(width) < 0.08, rng.uniform(1.2, 2.0, width), 1.0)
             yield replace(row, prices=np.round(row.prices * far, 2))
 
 
-@pytest.mark.parametrize(
-    "lines",
-    [
-        Lines(loss=8.0, dead=0.1),
-        Lines(loss=8.0, dead=0.1, short=True),
-        Lines(dead=0.1, stop="stop 40 * atr(10)\n  take 40 * atr(10)"),
-    ],
-    ids=["position_stop", "both_sides", "own_levels"],
-)
-def test_stops_count_from_fills_however_far_from_the_last_close(lines: Lines) -> None:
-    """What is a bound for one who looks at closes alone is beyond a stop after such a fill."""
-    feed = market(4)
-    ticks = both_ways(lines.program(), (FarOpens(feed), feed.vix), Plan("shortcut", "2025-10-06", "2025-10-14"))
-    assert ticks["follow_up"] > 5, ticks
+#: what happens, in the words of the result; lines, seed, cash and whether one pays far prices so that it does
+EVENTS = {
+    "a stop reached by an add that raised the average": (
+        "stop.position", Lines(loss=2.5, dead=0.1, day=-90, symbol=60, total=200), 6, "100000", True,
+    ),
+    "stops and takes of the strategy": (
+        "stop.strategy", Lines(dead=0.1, day=-90, symbol=60, stop="stop 3 * atr(10)\n  take 9 * atr(10)"), 6, "100000", True,
+    ),
+    "an excess over a cap": ("order.trim", Lines(symbol=20.2, dead=2.0, day=-90, loss=90), 2, "100000", True),
+    "a loss limit": ("kill.daily_loss", Lines(day=-0.4, dead=0.1), 5, "100000", False),
+    "orders below the smallest notional": ("denied.min_notional", Lines(dead=0.05), 0, "1200", False),
+    "more wishes than buying power": ("net.reduced_funds", Lines(size=24, symbol=24.5, dead=8), 1, "100000", False),
+    "both sides at far prices": ("order.second_leg", Lines(dead=0.1, day=-90, short=True, loss=90), 6, "100000", True),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("event", EVENTS)
+def test_the_shortcut_leaves_to_the_steps_what_is_more_than_numbers(event: str) -> None:
+    """Each of these happens, amid ticks that the shortcut took, and comes out as without it."""
+    reason, lines, seed, cash, far = EVENTS[event]
+    feed, found = market(seed), list[Result]()
+    plan = Plan("shortcut", "2025-10-06", "2025-10-24", Decimal(cash))
+    ticks = both_ways(lines.program(), (FarOpens(feed) if far else feed, feed.vix), plan, found.append)
+    rows = found[0].orders
+    happened = {rows.reasons[i] for i in rows.reason} | {notice.kind for notice in found[0].notices}
+    assert reason in happened, happened
+    assert ticks["decision"] > 40, ticks
 
 
 @pytest.mark.skipif(not DATA.exists(), reason="needs the recorded bars")
