@@ -7,9 +7,10 @@ Where the specification is silent:
 - Stops look at closed bars that ended after the opening fill. A stop given as a distance is anchored at the average price. One
   given as a level is the price of the decision; while the strategy is as it was at the entry it follows the strategy's line
   when that is known, and keeps its last price otherwise. So an edit neither forgets a stop nor reads one for the other.
-- A stop or take that was reached stays in force until the position is flat. A fresh price is needed: a symbol that is stale
-  takes the broker's mark while it is not older than `stale_15m_bars` bars and no gap itself; without either it is `stop.blind`.
-  Stop before take, strategy before position stop.
+- A stop or take that was reached stays in force until the position is flat, also while somebody trades by hand in its symbol
+  and nothing is sent. Levels stay as long as the position has an owner, also while nobody can say what is held.
+- A fresh price is needed: a symbol that is stale takes the broker's mark while it is not older than `stale_15m_bars` bars and
+  no gap itself; without either it is `stop.blind`. Stop before take, strategy before position stop.
 - A line that moved further than `max_gap` since it was last known is no line but what a jump of the price made of it (R28):
   the last known one, which a split rescales, stays in force.
 - While a symbol settles after a split its rescaled stops and takes act, and lines do not.
@@ -28,6 +29,7 @@ from .bars import Bools, Codes, Floats, Ints, Sides, Small
 from .frame import EPS, Frame, places
 from .prices import beyond
 from .reasons import Reason
+from .state import NOBODY
 
 if TYPE_CHECKING:
     from .tick import Tick
@@ -48,10 +50,9 @@ class Exits:
 
 def judged_exits(frame: Frame, tick: Tick) -> Exits:
     """The exits of a tick; `stopping` is the frame's silent column where no stop or take is in force."""
-    load, before, held = tick.load, tick.before, tick.load.held
-    if not np.count_nonzero(held):
-        stop, take = (np.where(load.external, level, np.nan) for level in (before.stop_level, before.take_level))
-        return Exits(_or_none(frame, stop), _or_none(frame, take), frame.silent, frame.nowhere)
+    load, held = tick.load, tick.load.held
+    if not np.count_nonzero(held) and not np.count_nonzero(load.owner != NOBODY):
+        return Exits(frame.unknown, frame.unknown, frame.silent, frame.nowhere)
     average = frame.recent.of(_of_ours, held, tick.account.average_price)
     side = frame.recent.of(_signs, load.side)
     stop, take = _levels(frame, tick, average, side)
@@ -97,7 +98,7 @@ def _stopping(frame: Frame, tick: Tick, reached: list[tuple[Bools, Reason]], jud
             stopping = stopping.copy() if stopping is frame.silent else stopping
             np.putmask(stopping, now, int(reason))
     if np.count_nonzero(load.stopping):
-        going_on = load.held & (load.stopping != 0)
+        going_on = (load.held | load.external) & (load.stopping != 0)
         if np.count_nonzero(going_on):
             stopping = np.where(going_on, load.stopping, stopping)
     return stopping
@@ -170,7 +171,7 @@ def _level(tick: Tick, line: _Line, last: tuple[Floats, Floats], anchored: Float
         unfit = beyond(line.now, kept, tick.frame.program.settings.freshness.max_gap) | (load.settling != 0)
         kept = np.where(followed & ~unfit & np.isfinite(line.now), line.now, kept)
     level = np.where(distant, anchored, kept)
-    return np.where(load.held | load.external, level, np.nan)
+    return np.where(load.owner != NOBODY, level, np.nan)
 
 
 def _prices(frame: Frame, tick: Tick) -> tuple[Floats, Ints | int]:

@@ -93,7 +93,9 @@ def _position(frame: Frame, tick: Tick, fills: FillColumns, qty: Floats) -> _Pos
     position = _Position.of(tick.before)
     if len(fills):
         position = _filled(frame, tick, position, fills)
-    if len(fills) or qty is not tick.before.qty or not tick.account.readable:  # else the tick before left it so
+    if not tick.account.readable:  # nobody knows what is flat or external: it stays as it is remembered
+        return position
+    if len(fills) or qty is not tick.before.qty:  # else the tick before left it so
         position = _flattened(position, qty, tick.account.external)
     return position
 

@@ -223,17 +223,15 @@ class Exchange:
     def _fill(self, one: Live, qty: Decimal, now: int, price: float) -> None:
         if not qty:
             return
-        order, symbol, before = one.order, one.order.symbol, self.ours.get(one.order.symbol, ZERO)
-        part = order.attribution[0]
-        if self.manual.get(symbol):  # unwinding what is not ours takes the shares of nobody first
-            self._unwind(one, qty, now, price)
-            return
-        if not before:
+        order, symbol, part = one.order, one.order.symbol, one.order.attribution[0]
+        before, after = self.ours.get(symbol, ZERO), self.held(symbol) + qty
+        mine = self._ours_after(order, qty)
+        if mine and not before:
             self.owners[symbol] = Owner(part.strategy, part.generation, 1 if qty > 0 else -1, now)
             self.opened.append((now, symbol, 1 if qty > 0 else -1, order))
         self._book(symbol, qty, price)
-        self.ours[symbol] = before + qty
-        if not self.ours[symbol]:
+        self.ours[symbol], self.manual[symbol] = mine, after - mine
+        if not mine:
             self.owners.pop(symbol, None)
         one.left -= qty
         self.fills.append(
@@ -249,30 +247,15 @@ class Exchange:
             )
         )
 
-    def _unwind(self, one: Live, qty: Decimal, now: int, price: float) -> None:
-        """A closing order in a symbol where somebody traded by hand: what was done by hand goes with what is ours."""
-        order, symbol, part = one.order, one.order.symbol, one.order.attribution[0]
-        self._book(symbol, qty, price)
-        left = self.held(symbol) + qty
-        if not left:
-            self.ours.pop(symbol, None)
-            self.owners.pop(symbol, None)
-            self.manual[symbol] = ZERO
-        else:
-            self.manual[symbol] = left - self.ours.get(symbol, ZERO)
-        one.left -= qty
-        self.fills.append(
-            Fill(
-                order.client_order_id,
-                symbol,
-                qty,
-                Decimal(repr(price)),
-                now,
-                part.world,
-                part.strategy,
-                part.generation,
-            )
-        )
+    def _ours_after(self, order: Order, qty: Decimal) -> Decimal:
+        """What is ours after a fill. A closing one takes from that first and never turns it around, as the book does it; an
+        opening one that comes when somebody has traded by hand counts as theirs, which is how decide takes it."""
+        before = self.ours.get(order.symbol, ZERO)
+        if order.leg == "open":
+            return before if self.manual.get(order.symbol) else before + qty
+        if before * qty >= 0:
+            return before
+        return before + qty if abs(qty) < abs(before) else ZERO
 
     def _book(self, symbol: str, qty: Decimal, price: float) -> None:
         """Cash and the average price, which an add moves and a reduction leaves."""

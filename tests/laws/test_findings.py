@@ -12,7 +12,7 @@ from qmtl.dsl.model import RiskLimits, Select
 
 from .exchange import Fate
 from .inputs import CHAINS, NAMES, RULES, Link, Rule, World, at
-from .walk import Run, row_of
+from .walk import Run, Seen, row_of
 
 S, N = len(NAMES), len(RULES)
 
@@ -179,7 +179,7 @@ def test_l10_weighted_adds_nothing_to_a_position_that_nobody_opened() -> None:
     run.exchange.by_hand("AA", Decimal(-50), 100.0)
     run.row, run.now = said(-1), at("10:15")
     seen = run.tick(Fate())
-    assert run.exchange.ours["AA"] == -50
+    assert run.exchange.held("AA") == -50
     assert all(order.leg == "close" for order in seen.netted.orders)
 
 
@@ -194,3 +194,74 @@ def test_l7_weighted_with_nobody_eligible_follows_an_owner_who_turned() -> None:
         for _ in run.constant(30):
             pass
         assert not run.exchange.ours["AA"], method
+
+
+def bought(stop: str = "distance", take: str = "") -> Run:
+    """150 shares at 10:01, stop 3 % below and take 6 % above the 100 of the entry."""
+    world = World(symbols=("AA",), rules=(Rule("alpha", stop=stop, take=take),), chains=(Link("one", ("alpha",)),))
+    run = Run(world, now=at("10:00"), row=said(1, stop=np.full((N, S), 0.03), take=np.full((N, S), 0.06)))
+    run.tick(Fate())
+    run.now = at("10:01")
+    return run
+
+
+def test_l11_a_stop_that_was_reached_stays_in_force_through_a_trade_by_hand() -> None:
+    """The exit got lost, somebody buys 90 more and sells them again while the price comes back: the stop was forgotten."""
+    run = bought()
+    run.tick(Fate())
+    run.marks["AA"], run.now = 96.5, at("10:15")
+    assert [order.reason for order in run.tick(Fate()).netted.orders] == ["stop.strategy"]
+    run.exchange.live.clear()
+    run.exchange.by_hand("AA", Decimal(90), 96.5)
+    run.marks["AA"], run.now = 100.0, at("10:30")
+    assert not run.tick(Fate()).netted.orders
+    run.exchange.by_hand("AA", Decimal(-90), 100.0)
+    run.now = at("10:31")
+    assert [order.reason for order in run.tick(Fate()).netted.orders] == ["stop.strategy"]
+
+
+def unread_in_between(run: Run, qty: Decimal) -> Seen:
+    """Somebody trades by hand, the next query fails, he takes it back: three ticks from 10:15 on, the last one."""
+    for minute, traded in ((15, qty), (16, None), (17, -qty)):
+        if traded:
+            run.exchange.by_hand("AA", traded, 100.0)
+        run.now, run.reading = at(f"10:{minute}"), (traded is not None, None)
+        seen = run.tick(Fate())
+    return seen
+
+
+@pytest.mark.parametrize("stop", ["distance", "level"])
+def test_l12_a_tick_without_a_reading_forgets_nobody_whose_shares_are_not_shown(stop: str) -> None:
+    """Somebody sold what is ours, so the broker shows nothing; the next query fails ("query error is not empty"); then he buys
+    it back. Owner, clock and stop were gone, and a position that nobody opened was left."""
+    run = bought(stop)
+    before = run.tick(Fate()).tick.after
+    after = unread_in_between(run, -run.exchange.ours["AA"]).tick.after
+    for name in ("owner", "generation", "side", "side_opened_at", "stop_distance", "stop_level"):
+        assert getattr(after, name).tobytes() == getattr(before, name).tobytes(), name
+    run.edit(run.world.changed(rules=(Rule("alpha", stop=stop, version=2),)))
+    run.marks["AA"], run.now = 96.5, at("10:30")
+    assert [order.reason for order in run.tick(Fate()).netted.orders] == ["stop.strategy"]
+
+
+def test_l13_a_tick_without_a_reading_does_not_turn_a_position_around() -> None:
+    """150 are ours and 400 were sold by hand: at a tick that could not be read, the remembered -250 made a short of our long,
+    whose take above the price was thus reached. It was closed when the trade by hand was undone."""
+    run = bought(take="distance")
+    run.tick(Fate())
+    seen = unread_in_between(run, Decimal(-400))
+    assert seen.tick.load.held.all()
+    assert not seen.netted.orders
+
+
+def test_l14_a_line_that_was_heard_of_with_a_trade_by_hand_is_remembered() -> None:
+    """The first fill and a trade by hand come in the same minute, and nothing else is held. The line of the entry was
+    forgotten; after an edit of its strategy nothing follows one."""
+    run = bought(stop="level")
+    run.exchange.trade(run.now, run.marks, Fate())
+    run.exchange.by_hand("AA", Decimal(-90), 100.0)
+    run.tick(Fate())
+    run.exchange.by_hand("AA", Decimal(90), 100.0)
+    run.edit(run.world.changed(rules=(Rule("alpha", stop="level", version=2),)))
+    run.marks["AA"], run.now = 96.5, at("10:15")
+    assert [order.reason for order in run.tick(Fate()).netted.orders] == ["stop.strategy"]
