@@ -23,6 +23,7 @@ from qmtl.dsl.model import (
     ExchangePolicy,
     OrderRules,
     PositionPolicy,
+    Regime,
     RiskLimits,
     Select,
     Settings,
@@ -49,6 +50,8 @@ CHAINS = ("one", "two", "three", "four")
 OPEN = int(dt.datetime(2025, 10, 28, 13, 30, tzinfo=dt.UTC).timestamp())
 SESSION = 23_400
 DAY = 86_400
+#: the day before the first one, the first, and those after it: last days of allowlist rows
+DATES = tuple((dt.date(2025, 10, 27) + dt.timedelta(days=i)).isoformat() for i in range(4))
 BAR = 900
 MINUTE = 60
 EPS = 1e-9
@@ -81,12 +84,15 @@ class Link:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class World:
-    """What a world text comes to. `banned` are the pairs (symbol, strategy) without an allowlist row."""
+    """What a world text comes to. `banned` are the pairs (symbol, strategy) without an allowlist row; `ends` are rows with a
+    last day, as (symbol, strategy, ISO day); `blend` is how far exposure follows the confidence of the regime."""
 
     symbols: tuple[str, ...] = NAMES[:2]
     rules: tuple[Rule, ...] = (Rule("alpha"), Rule("beta"))
     chains: tuple[Link, ...] = (Link("one", ("alpha", "beta")),)
     banned: frozenset[tuple[str, str]] = frozenset()
+    ends: frozenset[tuple[str, str, str]] = frozenset()
+    blend: float = 0.0
     sectors: tuple[tuple[str, str], ...] = ()
     guards: tuple[tuple[str, str, bool], ...] = ()
     select: Select = dataclasses.field(default_factory=Select)
@@ -110,18 +116,29 @@ class World:
         used = set().union(*(link.used for link in self.chains))
         return tuple(rule for rule in self.rules if rule.name in used)
 
-    def enabled(self, symbol: str) -> bool:
-        """Does any row of any chain enable the symbol?"""
+    def until(self, symbol: str, rule: str) -> str:
+        """The last day of an allowlist row, "" for a row without one."""
+        if (symbol, rule) in self.banned:
+            return ""
+        return next((day for one, name, day in self.ends if (one, name) == (symbol, rule)), "")
+
+    def allows(self, symbol: str, rule: str, day: str) -> bool:
+        """Does an allowlist row enable the pair on an exchange day? The last day is one of them."""
+        return (symbol, rule) not in self.banned and not "" < self.until(symbol, rule) < day
+
+    def enabled(self, symbol: str, day: str) -> bool:
+        """Does any row of any chain enable the symbol on an exchange day?"""
         for link in self.chains:
             uses = next((uses for name, uses, _ in link.own if name == symbol), link.uses)
-            if any((symbol, rule) not in self.banned for rule in uses):
+            if any(self.allows(symbol, rule, day) for rule in uses):
                 return True
         return False
 
 
 def generation(world: World, rule: Rule, symbol: str) -> str:
     """Of meaning, allowlist row and cutover label, as the compiler makes it."""
-    text = f"{rule.name} {rule.version} {(symbol, rule.name) in world.banned} {world.cutover}"
+    row = f"{(symbol, rule.name) in world.banned} {world.until(symbol, rule.name)}"
+    text = f"{rule.name} {rule.version} {row} {world.cutover}"
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
@@ -166,7 +183,7 @@ def program_of(world: World) -> Program:
             for i, guard in enumerate(world.guards)
         ),
         allowed=tuple(tuple((symbol, rule.name) not in world.banned for symbol in world.symbols) for rule in rules),
-        allowed_until=tuple(("",) * len(world.symbols) for _ in rules),
+        allowed_until=tuple(tuple(world.until(symbol, rule.name) for symbol in world.symbols) for rule in rules),
         generations=tuple(tuple(generation(world, rule, symbol) for symbol in world.symbols) for rule in rules),
         features=(),
         warmup=(),
@@ -195,6 +212,7 @@ def settings_of(world: World) -> Settings:
         universe=world.symbols,
         bars=("15m", "60m"),
         exchange=world.exchange,
+        regime=Regime(confidence_blend=world.blend),
         sectors=tuple(pair for pair in world.sectors if pair[0] in world.symbols),
         select=world.select,
         churn_guard=world.churn,

@@ -79,11 +79,18 @@ def single_best(rules: Select, of: Sequence[Candidate], standing: Standing) -> i
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A wished size (signed, before caps), its |adjusted score| with the bonus of a held one, its sector ("" none)."""
+    """A wished size (signed, before caps), its |adjusted score| with the bonus of a held one, its sector ("" none), and what the
+    confidence of its regime leaves of the exposure."""
 
     size: float
     rank: float
     sector: str = ""
+    sure: float = 1.0
+
+
+def sure(blend: float, confidence: float) -> float:
+    """ "target x exposure x (1 - blend x (1 - confidence))"; a confidence that nobody knows changes nothing."""
+    return 1.0 if math.isnan(confidence) else 1.0 - blend * (1.0 - confidence)
 
 
 def capped(members: Mapping[str, Member], risk: RiskLimits) -> dict[str, float]:
@@ -102,14 +109,15 @@ def capped(members: Mapping[str, Member], risk: RiskLimits) -> dict[str, float]:
 def broad(members: Mapping[str, Member], risk: RiskLimits, exposure: float, least: float) -> dict[str, float]:
     """Targets of a flat book after caps, breadth and exposure: while any is non-zero and below min_target, drop the one of
     these with the lowest rank and cap again. One that is too small by itself goes first and drops nobody."""
-    left = {s: m for s, m in members.items() if min(abs(m.size), risk.max_symbol) * exposure >= least - 1e-12}
+    given = {s: exposure * m.sure for s, m in members.items()}
+    left = {s: m for s, m in members.items() if min(abs(m.size), risk.max_symbol) * given[s] >= least - 1e-12}
     while left:
-        targets = {s: x * exposure for s, x in capped(left, risk).items()}
+        targets = {s: x * given[s] for s, x in capped(left, risk).items()}
         small = [s for s, x in targets.items() if x and abs(x) < least - 1e-12]
         if not small:
             return targets
         # a sector that is too crowded by itself drops its own members first
-        crowded = [s for s in small if _alone(left, s, risk) * exposure < least - 1e-12]
+        crowded = [s for s in small if _alone(left, s, risk) * given[s] < least - 1e-12]
         del left[min(crowded or small, key=lambda s: left[s].rank)]
     return {}
 

@@ -15,7 +15,7 @@ from qmtl.engine.state import initial
 from .exchange import Fate
 from .inputs import NAMES, RULES, Link, Rule, World, account_of, at, frame_of, locked, market_of
 from .law import law
-from .oracle import Member, adjusted_score, broad
+from .oracle import Member, adjusted_score, broad, sure
 from .walk import Run, row_of
 
 MANY = tuple(f"N{i:02d}" for i in range(40))
@@ -46,6 +46,7 @@ def gross(found: dict[str, float]) -> float:
 
 seeds = st.integers(0, 2**20)
 counts = st.integers(1, len(MANY))
+blends = st.sampled_from([0.0, 0.0, 0.5, 1.0])
 
 
 def drawn(names: int, seed: int) -> dict[str, Any]:
@@ -55,6 +56,7 @@ def drawn(names: int, seed: int) -> dict[str, Any]:
         "signal": rng.choice([-1, 1], (1, names)),
         "size": np.where(rng.random((1, names)) < 0.5, 1.0, rng.uniform(0.01, 0.3, (1, names))),
         "fit": rng.normal(size=(6, names)) * 0.01,
+        "confidence": np.where(rng.random(names) < 0.1, np.nan, rng.uniform(0.3, 1.0, names)),
     }
 
 
@@ -64,18 +66,21 @@ def sectors_of(names: int, seed: int) -> tuple[tuple[str, str], ...]:
 
 
 @law(120)
-@given(counts, seeds, st.sampled_from([1.0, 0.9, 0.65, 0.4]), st.booleans())
-def test_the_book_is_what_dropping_one_by_one_gives(names: int, seed: int, exposure: float, in_sectors: bool) -> None:
+@given(counts, seeds, st.sampled_from([1.0, 0.9, 0.65, 0.4]), st.booleans(), blends)
+def test_the_book_is_what_dropping_one_by_one_gives(
+    names: int, seed: int, exposure: float, in_sectors: bool, blend: float
+) -> None:
     """ "While a member's capped target is non-zero and below min_target, drop the one with the lowest |adjusted score| and cap
     again": the lowest of those that are below it (DESIGN.md says why not of all); a sector that is too crowded by itself
-    drops its own."""
-    world = book(names, sectors_of(names, seed) if in_sectors else (), exposure)
+    drops its own. Exposure is the chain's and what the confidence of each symbol's regime leaves of it."""
+    world = book(names, sectors_of(names, seed) if in_sectors else (), exposure, blend=blend)
     rows, sector = drawn(names, seed), dict(world.sectors)
     members = {
         s: Member(
             float(rows["signal"][0, i] * rows["size"][0, i]),
             abs(adjusted_score("trend", int(rows["signal"][0, i]), rows["fit"][:, i].tolist(), P)),
             sector.get(s, ""),
+            sure(blend, rows["confidence"][i]),
         )
         for i, s in enumerate(world.symbols)
     }
@@ -99,6 +104,23 @@ def test_gross_is_proportional_to_exposure(names: int, seed: int, size: float | 
         assert gross(found[small]) <= gross(found[large]) + 1e-9, "the defensive multiplier gave the larger book"
         if members[small] == members[large]:
             assert abs(gross(found[small]) / small - gross(found[large]) / large) < 1e-9
+
+
+@law(40)
+@given(counts, seeds, st.sampled_from([1.0, 0.65, 0.4]))
+def test_r50_a_regime_that_is_less_sure_never_gives_the_larger_book(names: int, seed: int, exposure: float) -> None:
+    """All symbols alike: exposure follows the confidence, and at a blend of 0, sure, or where nobody knows, it stays."""
+    rows, sectors = drawn(names, seed), sectors_of(names, seed)
+
+    def found(blend: float, confidence: float) -> float:
+        return gross(targets(book(names, sectors, exposure, blend=blend), **{**rows, "confidence": confidence}))
+
+    plain = found(0.0, 0.3)
+    assert [found(1.0, 1.0), found(1.0, np.nan)] == [plain, plain]
+    for blend in (0.5, 1.0):
+        books = [found(blend, confidence) for confidence in (0.3, 0.6, 0.9)]
+        assert books == sorted(books)
+        assert books[-1] <= plain
 
 
 @law(40)

@@ -2,90 +2,24 @@
 min_hold and the open-order filter. They still respect: outside_rth, halts, one live order per symbol, the exact broker
 quantity." And legacy_hold never adds, unwind_only ends flat.
 
-What is due is worked out here from prices, signals, allowlist and fills alone.
+What is due is worked out in `due` from prices, signals, lines, allowlist and fills alone.
 """
 
 from __future__ import annotations
 
-import math
 from collections import Counter
-from dataclasses import dataclass, field
 
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from qmtl.dsl.model import RiskLimits
+
+from .due import Due
 from .exchange import Fate, Live
-from .inputs import BAR, EPS, NAMES, Link, Rule, World, at
+from .inputs import BAR, NAMES, Link, Rule, World, at
 from .law import law
 from .walk import Move, Run, Seen, Walk, row_of, walks
-
-NO_LEVELS = ("", math.nan, "", math.nan)
-
-
-@dataclass
-class Due:
-    """Which positions must leave as a whole, tick after tick: a stop that was reached stays in force until flat.
-
-    `entries` are the stops and takes of entries when they were decided, by client id."""
-
-    entries: dict[str, tuple[str, float, str, float]] = field(default_factory=dict)
-    levels: dict[str, tuple[str, float, str, float]] = field(default_factory=dict)
-    stopped: dict[str, tuple[str, int]] = field(default_factory=dict)
-
-    def see(self, seen: Seen) -> dict[str, str]:
-        """Symbol -> why, for every position of ours that must leave at this tick."""
-        for fill in seen.account.fills:
-            owner = seen.owners.get(fill.symbol)
-            if owner is not None and owner.since == fill.at:
-                self.levels[fill.symbol] = self.entries.get(fill.client_order_id, NO_LEVELS)
-        due = {}
-        for symbol, i in seen.frame.index.items():
-            if seen.account.exact[i] and not seen.account.external[i] and symbol in seen.owners:
-                why = self._why(seen, symbol, i)
-                if why:
-                    due[symbol] = why
-        self._remember(seen)
-        return due
-
-    def _why(self, seen: Seen, symbol: str, i: int) -> str:
-        if not seen.world.enabled(symbol):
-            return "unwind"
-        owner = seen.owners[symbol]
-        row = seen.row(owner.strategy)
-        if row is not None and seen.market.signal_known[row, i] and seen.market.signal[row, i] == 0:
-            return "owner"
-        key = (owner.strategy, owner.since)
-        if self.stopped.get(symbol) == key:
-            return "stopping"
-        if self._stop(seen, symbol, i):
-            self.stopped[symbol] = key
-            return "stop"
-        return ""
-
-    def _stop(self, seen: Seen, symbol: str, i: int) -> bool:
-        owner, market = seen.owners[symbol], seen.market
-        mark, average = float(market.mark[i]), float(seen.account.average_price[i])
-        fresh = 0 <= market.behind_15m[i] <= 2 and math.isfinite(mark)
-        # the newest bar is of whoever is ahead; who lags behind has an older one
-        ahead = min(behind for behind in market.behind_15m.tolist() if behind >= 0)
-        if not fresh or market.bar_end - max(int(market.behind_15m[i]) - ahead, 0) * BAR <= owner.since:
-            return False
-        if owner.side * (mark / average - 1) <= -seen.world.risk.position_stop - EPS:
-            return True
-        stop_kind, stop, take_kind, take = self.levels.get(symbol, NO_LEVELS)
-        return (stop_kind == "distance" and owner.side * (mark - average) < -stop - EPS) or (
-            take_kind == "distance" and owner.side * (mark - average) > take + EPS
-        )
-
-    def _remember(self, seen: Seen) -> None:
-        rules = {rule.name: rule for rule in seen.world.active}
-        for order in seen.netted.orders:
-            name = order.attribution[0].strategy
-            if order.leg == "open" and name in rules and not seen.account.exact[seen.column(order.symbol)]:
-                row, i = seen.row(name), seen.column(order.symbol)
-                stop, take = float(seen.market.stop[row, i]), float(seen.market.take[row, i])
-                self.entries[order.client_order_id] = (rules[name].stop, stop, rules[name].take, take)
 
 
 def left_alone(one: Live, seen: Seen) -> bool:
@@ -117,6 +51,21 @@ def test_r47_nothing_is_too_small_for_a_protective_exit(walk: Walk, seed: int, m
     for what in ("minute",) * minutes + ("bar", "slow", "bar"):
         for seen in run.go(Move(what, seed)):
             assert_sent(seen, watch.see(seen))
+
+
+@law(60)
+@given(walks())
+def test_a_stop_or_take_is_in_force_where_its_level_was_reached_and_nowhere_else(walk: Walk) -> None:
+    """Distances and lines that move: neither is one forgotten over edits, nights, restarts and trades by hand, nor does one
+    act that was not reached, or of another position. What is not ours at a tick that could be read means nothing."""
+    watch = Due()
+    for seen in walk.ticks():
+        watch.see(seen)
+        stopping = {symbol for symbol, held in watch.positions.items() if held.stopping}
+        found = {seen.world.symbols[i] for i in np.flatnonzero(seen.tick.target.stopping)}
+        known = set(seen.world.symbols if seen.account.readable else watch.positions)
+        ours = {symbol for symbol in known if not seen.account.external[seen.column(symbol)]}
+        assert found & ours == stopping & ours
 
 
 def assert_sent(seen: Seen, due: dict[str, str]) -> None:
@@ -237,15 +186,20 @@ def test_the_due_exits_are_seen() -> None:
     rng = np.random.default_rng(5)
     world = World(
         symbols=NAMES[:5],
-        rules=(Rule("alpha", stop="distance"), Rule("beta", take="distance"), Rule("gamma", stop="level")),
+        rules=(
+            Rule("alpha", stop="distance"),
+            Rule("beta", take="distance"),
+            Rule("gamma", "chop", 1, "level", "level"),
+        ),
         chains=(Link("one", ("alpha", "beta")), Link("two", ("beta", "gamma"))),
+        risk=RiskLimits(daily_loss=-0.5, weekly_loss=-0.5),
     )
     found: Counter[str] = Counter()
     for _ in range(6):
         run, watch = Run(world), Due()
-        whats = ["bar", "smooth", "minute", "edit"]
+        whats = ["bar", "smooth"] * 4 + ["minute", "edit", "edit", "night"]
         for what, seed in zip(rng.choice(whats, 120), rng.integers(0, 2**20, 120), strict=True):
             for seen in run.go(Move(str(what), int(seed))):
                 found.update(watch.see(seen).values())
-    assert set(found) >= {"unwind", "owner", "stop", "stopping"}
+    assert set(found) == {"unwind", "owner", "position", "stop", "take", "stop line", "take line", "stopping"}
     assert min(found.values()) >= 5, found

@@ -139,5 +139,6 @@ def _renamed(world: World, moved: dict[str, str]) -> World:
         symbols=tuple(moved[symbol] for symbol in world.symbols[:4]),
         sectors=tuple((moved[symbol], name) for symbol, name in world.sectors if symbol in world.symbols[:4]),
         banned=frozenset((moved[symbol], rule) for symbol, rule in world.banned),
+        ends=frozenset((moved[symbol], *row) for symbol, *row in world.ends),
         chains=tuple(replace(link, own=()) for link in world.chains if link.uses) or world.chains,
     )

@@ -78,7 +78,7 @@ def filling(raised: list[float]) -> float:
 
 def candidates(seen: Seen, i: int) -> list[Candidate]:
     """Every strategy of the world for one symbol, from the row and the text alone (and the latches)."""
-    world, market, symbol = seen.world, seen.market, seen.world.symbols[i]
+    world, market, symbol, today = seen.world, seen.market, seen.world.symbols[i], seen.market.session.day
     link = world.chains[int(seen.tick.chain.chain[i])]
     uses = next((uses for name, uses, _ in link.own if name == symbol), link.uses)
     found = []
@@ -86,7 +86,7 @@ def candidates(seen: Seen, i: int) -> list[Candidate]:
         signal = int(market.signal[row, i])
         known = bool(market.signal_known[row, i]) and (signal == 0 or math.isfinite(market.size[row, i]))
         guarded = not rule.stop or signal == 0 or math.isfinite(market.stop[row, i])
-        eligible = rule.name in uses and (symbol, rule.name) not in world.banned and known and guarded
+        eligible = rule.name in uses and world.allows(symbol, rule.name, today) and known and guarded
         told = 0 if int(seen.tick.signals.latch[row, i]) == signal else signal
         fit, p = market.fit[:, i].tolist(), market.p[:, i].tolist()
         found.append(Candidate(eligible, told if known else None, adjusted_score(rule.style, told, fit, p)))

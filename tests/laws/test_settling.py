@@ -6,6 +6,7 @@ States are reached by random walks through markets, broker troubles and edits of
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -44,18 +45,28 @@ def close_enough(seen: Seen) -> np.ndarray:
 
 
 @law(60)
-@given(walks(), st.integers(0, 2**20), st.booleans())
+@given(walks(), st.integers(0, 2**20), st.booleans(), st.sampled_from(["", "", "active", "reducing", "halted"]))
 def test_from_every_reachable_state_constant_inputs_lead_to_flat_or_to_target_equal_to_current(
-    walk: Walk, seed: int, whole: bool
+    walk: Walk, seed: int, whole: bool, trading: Any
 ) -> None:
+    """What a trading state forbids may be left, and nothing else. `REDUCING` sends no entry and no add, so a position may stay
+    smaller than its target, on its side; every reduction, every turn to the other side and every exit is done. `HALTED` sends
+    protective exits only, so a wish may stay unfulfilled; but whatever must leave has left. In every state nothing is sent
+    any more (`still`), so what is held does not change."""
     run = walk.end()
     run.reading = (True, None)
     run.row = row_of(run.world, seed, whole=whole)
+    if trading:
+        run.edit(run.world.changed(risk=replace(run.world.risk, trading=trading)))
     seen = still(run)
-    ours = seen.tick.load.held
-    away = np.abs(seen.tick.orders.target - seen.tick.load.current)
-    waiting = away[ours] > close_enough(seen)[ours]
-    assert seen.tick.gate.trading != TradingState.ACTIVE or not waiting.any()
+    load, target, enough = seen.tick.load, seen.tick.orders.target, close_enough(seen)
+    assert not (load.held & seen.tick.policy.protective & np.isfinite(enough)).any(), (
+        "a protective exit that is not sent"
+    )
+    waiting = load.held & (np.abs(target - load.current) > enough)
+    if seen.tick.gate.trading == TradingState.REDUCING:
+        waiting &= (np.abs(target) < np.abs(load.current)) | (target * load.current < 0)
+    assert seen.tick.gate.trading == TradingState.HALTED or not waiting.any()
 
 
 def quiet(run: Run, signal: int) -> dict[str, Any]:

@@ -29,6 +29,7 @@ from .exchange import Exchange, Fate, Live, Owner, Reading
 from .inputs import (
     BAR,
     CHAINS,
+    DATES,
     DAY,
     MINUTE,
     NAMES,
@@ -48,6 +49,9 @@ from .inputs import (
 
 ACCOUNT = "lab-account"
 STYLES = ("trend", "chop", "defensive")
+#: what a stop or a take may be
+LEVELS = ("", "distance", "level")
+GUARD_RULES = ("min_target", "deadband", "side_cooldown", "min_hold")
 Row = dict[str, Any]
 
 
@@ -114,6 +118,8 @@ def row_of(world: World, seed: int, *, whole: bool = False) -> Row:
         "stop": rng.choice([0.01, 0.03, math.nan], (n, s), p=[0.4, 0.5, 0.1]),
         "take": rng.choice([0.02, 0.06, math.nan], (n, s), p=[0.4, 0.5, 0.1]),
         "quote": rng.choice([1.0, 1.001, 1.05, 0.9, math.nan], s, p=[0.7, 0.1, 0.08, 0.07, 0.05]),
+        "confidence": np.where(rng.random(s) < 0.1, np.nan, rng.random(s)),
+        "crossed": rng.choice([1, -1], (n, s), p=[0.85, 0.15]),
     }
     if whole:
         columns |= {
@@ -133,7 +139,9 @@ def row_of(world: World, seed: int, *, whole: bool = False) -> Row:
 
 
 def laid_out(world: World, row: Row, marks: dict[str, float]) -> Row:
-    """The columns of a row in the order of a world's names; stops and takes as prices."""
+    """The columns of a row in the order of a world's names; stops and takes as prices. A line stands behind the side of its
+    strategy's signal, so that it moves with every bar and jumps over the price when the signal turns; now and then the price
+    has crossed it already (`crossed`)."""
     symbols = [NAMES.index(symbol) for symbol in world.symbols]
     rules = [RULES.index(rule.name) for rule in world.active]
     links = [CHAINS.index(link.name) for link in world.chains]
@@ -142,17 +150,17 @@ def laid_out(world: World, row: Row, marks: dict[str, float]) -> Row:
     for name, array in row.items():
         if array.ndim == 1:
             out[name] = array[symbols]
-        elif name in ("signal", "signal_known", "size", "stop", "take"):
+        elif name in ("signal", "signal_known", "size", "stop", "take", "crossed"):
             out[name] = array[np.ix_(rules, symbols)]
         else:
             out[name] = array[np.ix_(lead.get(name, range(array.shape[0])), symbols)]
-    mark = np.array([marks.get(symbol, math.nan) for symbol in world.symbols])
+    mark, crossed = np.array([marks.get(symbol, math.nan) for symbol in world.symbols]), out.pop("crossed")
     out["mark"] = mark
     out["quote"] = out["quote"] * mark if world.quotes else None
     for name, sign in (("stop", -1.0), ("take", 1.0)):
         for i, rule in enumerate(world.active):
             kind, part = getattr(rule, name), out[name][i]
-            side = np.where(out["signal"][i] < 0, -1.0, 1.0)
+            side = np.where(out["signal"][i] < 0, -1.0, 1.0) * crossed[i]
             out[name][i] = part * mark if kind == "distance" else mark * (1 + sign * side * part) if kind else math.nan
     return out
 
@@ -329,17 +337,22 @@ def edited(world: World, seed: int, exchange: Exchange) -> World:
     rule = world.rules[int(rng.integers(len(world.rules)))]
     symbol = sorted(world.symbols)[int(rng.integers(len(world.symbols)))]
     kind = int(rng.choice(10, p=[0.12, 0.04, 0.16, 0.14, 0.12, 0.12, 0.12, 0.05, 0.05, 0.08]))
-    if kind == 0:  # the meaning of a strategy
+    if kind == 0:  # the meaning of a strategy, perhaps a line instead of a distance
         newer = replace(rule, version=rule.version + 1)
+        if rng.random() < 0.4:
+            newer = replace(newer, stop=str(rng.choice(LEVELS)), take=str(rng.choice(LEVELS)))
         return world.changed(rules=tuple(newer if one is rule else one for one in world.rules))
     if kind == 1:  # an operator forces a new generation of everything
         return world.changed(cutover=f"c{seed}")
+    if kind == 2 and rng.random() < 0.4:  # an allowlist row gets a last day, another one, or none
+        day, kept = str(rng.choice(["", *DATES])), {one for one in world.ends if one[:2] != (symbol, rule.name)}
+        return world.changed(ends=frozenset(kept | ({(symbol, rule.name, day)} if day else set())))
     if kind == 2:  # an allowlist row goes, or comes back
         return world.changed(banned=world.banned ^ {(symbol, rule.name)})
     if kind == 3:  # a symbol loses all of its rows
         return world.changed(banned=world.banned | {(symbol, one.name) for one in world.rules})
     if kind == 4:  # every row is enabled again
-        return world.changed(banned=frozenset())
+        return world.changed(banned=frozenset(), ends=frozenset())
     if kind == 5:  # a strategy leaves all chains
         links = tuple(
             replace(link, uses=tuple(u for u in link.uses if u != rule.name), own=()) for link in world.chains
@@ -376,12 +389,20 @@ WHATS = (
 )  # fmt: skip
 
 
+def guarded() -> st.SearchStrategy[ChurnGuard]:
+    """Churn guards: the published one in a third of all, other numbers, and any of the rules without the others."""
+    some = st.lists(st.sampled_from(GUARD_RULES), unique=True).map(tuple)
+    numbers = st.sampled_from([{}, {}, {"min_target": 0.06, "deadband": 0.04}])
+    full, part = st.builds(ChurnGuard), st.builds(lambda of, said: ChurnGuard(**said, enabled=of), some, numbers)
+    return full | part | st.sampled_from([ChurnGuard(min_target=0.06, deadband=0.04)])
+
+
 @st.composite
 def worlds(draw: st.DrawFn, method: str = "", fewest: int = 1) -> World:
     """Small worlds of every kind: one to six symbols, one to four strategies and chains, sectors or none, guards."""
     symbols = NAMES[: draw(st.integers(fewest, 6))]
     names = RULES[: draw(st.integers(1, 4))]
-    kinds = st.sampled_from(["", "", "distance", "level"])
+    kinds = st.sampled_from(["", *LEVELS])
     rules = tuple(Rule(name, draw(st.sampled_from(STYLES)), 1, draw(kinds), draw(kinds)) for name in names)
     links = []
     for name in CHAINS[: draw(st.integers(1, 4))]:
@@ -393,6 +414,8 @@ def worlds(draw: st.DrawFn, method: str = "", fewest: int = 1) -> World:
     if not any(link.used for link in links):
         links[0] = Link(links[0].name, names)
     pairs = [(symbol, name) for symbol in symbols for name in names]
+    dated = st.dictionaries(st.sampled_from(pairs), st.sampled_from(DATES), max_size=3)
+    last_days = draw(dated) if draw(st.booleans()) else {}
     sector = st.sampled_from(["", "", "a", "b"])
     sectors = tuple((symbol, name) for symbol in symbols if (name := draw(sector)))
     guards = draw(
@@ -410,17 +433,15 @@ def worlds(draw: st.DrawFn, method: str = "", fewest: int = 1) -> World:
         rules=rules,
         chains=tuple(links),
         banned=frozenset(draw(st.lists(st.sampled_from(pairs), max_size=3))) if draw(st.booleans()) else frozenset(),
+        ends=frozenset((*pair, day) for pair, day in last_days.items()),
+        blend=draw(st.sampled_from([0.0, 0.0, 0.5, 1.0])),
         sectors=sectors,
         guards=tuple(guards),
         select=Select(
             method=method or draw(st.sampled_from(["single_best", "single_best", "weighted"])),  # type: ignore[arg-type]
             only_when_flat=draw(st.booleans()),
         ),
-        churn=draw(
-            st.sampled_from(
-                [ChurnGuard(), ChurnGuard(), ChurnGuard(min_target=0.06, deadband=0.04), ChurnGuard(enabled=())]
-            )
-        ),
+        churn=draw(guarded()),
         risk=draw(
             st.sampled_from(
                 [
