@@ -97,10 +97,8 @@ def _stopping(frame: Frame, tick: Tick, reached: list[tuple[Bools, Reason]], jud
         if np.count_nonzero(now):
             stopping = stopping.copy() if stopping is frame.silent else stopping
             np.putmask(stopping, now, int(reason))
-    if np.count_nonzero(load.stopping):
-        going_on = (load.held | load.external) & (load.stopping != 0)
-        if np.count_nonzero(going_on):
-            stopping = np.where(going_on, load.stopping, stopping)
+    if np.count_nonzero(load.stopping):  # of nobody who is flat: load saw to that
+        stopping = np.where(load.stopping != 0, load.stopping, stopping)
     return stopping
 
 

@@ -205,18 +205,22 @@ def bought(stop: str = "distance", take: str = "") -> Run:
     return run
 
 
-def test_l11_a_stop_that_was_reached_stays_in_force_through_a_trade_by_hand() -> None:
-    """The exit got lost, somebody buys 90 more and sells them again while the price comes back: the stop was forgotten."""
+@pytest.mark.parametrize("qty", [90, -150], ids=["more", "nothing_left"])
+def test_l11_a_stop_that_was_reached_stays_in_force_through_a_trade_by_hand(qty: int) -> None:
+    """The exit got lost, somebody trades and takes it back while the price comes back: the stop was forgotten. Also when
+    the account cannot be read in between."""
     run = bought()
     run.tick(Fate())
     run.marks["AA"], run.now = 96.5, at("10:15")
     assert [order.reason for order in run.tick(Fate()).netted.orders] == ["stop.strategy"]
     run.exchange.live.clear()
-    run.exchange.by_hand("AA", Decimal(90), 96.5)
-    run.marks["AA"], run.now = 100.0, at("10:30")
-    assert not run.tick(Fate()).netted.orders
-    run.exchange.by_hand("AA", Decimal(-90), 100.0)
-    run.now = at("10:31")
+    run.exchange.by_hand("AA", Decimal(qty), 96.5)
+    run.marks["AA"] = 100.0
+    for minute, readable in ((30, True), (31, False)):
+        run.now, run.reading = at(f"10:{minute}"), (readable, None)
+        assert not run.tick(Fate()).netted.orders
+    run.exchange.by_hand("AA", Decimal(-qty), 100.0)
+    run.now = at("10:32")
     assert [order.reason for order in run.tick(Fate()).netted.orders] == ["stop.strategy"]
 
 
