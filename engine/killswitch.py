@@ -223,7 +223,7 @@ def _counted(frame: Frame, gate: Gate, tick: Tick) -> Reason:
     place, consecutive, answered, failures = gate.failed_next, gate.consecutive, 0, 0
     good: set[str] = set()
     for result in results:
-        if _failing(result):
+        if failing(result.error, result.outcome):
             number = _number(result)
             if number in seen:
                 continue
@@ -249,8 +249,9 @@ def count_good(frame: Frame, gate: Gate, now: int, good: int) -> None:
         _ring(frame, gate, now, (good, 0))
 
 
-def _failing(result: OrderResult) -> bool:
-    return result.error in ("server", "unknown", "auth") or result.outcome == OrderState.UNKNOWN.value
+def failing(error: str, outcome: str) -> bool:
+    """Whether an answer is a failure that counts: no answer, an error of the server, or of authentication."""
+    return error in ("server", "unknown", "auth") or outcome == OrderState.UNKNOWN.value
 
 
 def _number(result: OrderResult) -> int:

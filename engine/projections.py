@@ -2,8 +2,8 @@
 
 In: one summary per tick and one line per order event, plain values only. Out: three files in the out folder. They are
 projections of the journal: append-only CSVs that a restarted run goes on with without doubling a row, and a state file
-that is replaced whole. Nothing reads them back, and the journal
-holds everything in them.
+that is replaced whole. No run reads them back, and the journal holds
+everything in them but the milliseconds that ticks took, which the live gate asks for.
 """
 
 from __future__ import annotations
@@ -131,6 +131,22 @@ class Projections:
         with _translated(self._out):
             self._ticks.close()
             self._events.close()
+
+
+def tick_seconds(out: Path) -> tuple[float, ...]:
+    """How long each tick of a run took, once per tick of all worlds; nothing when there is no log. JournalError when it
+    cannot be read."""
+    path = out / TICKS
+    if not path.is_file():
+        return ()
+    with _translated(out), path.open(encoding="utf-8", newline="") as file:
+        found = {row["time"]: row["latency"] for row in csv.DictReader(file) if row.get("latency")}
+    try:
+        return tuple(float(latency) / 1e3 for latency in found.values())
+    except ValueError as error:
+        raise JournalError(
+            f"{path} holds a latency that is no number", "move it away; a run begins a new one"
+        ) from error
 
 
 def write_state(path: Path, value: Mapping[str, Any], *, durable: bool = True) -> None:

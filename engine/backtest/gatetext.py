@@ -1,4 +1,4 @@
-"""The pair gate and the walk-forward record as a person reads them on a terminal.
+"""The gates and the walk-forward record as a person reads them on a terminal.
 
 In: verdicts of `gates`, a record of `walkforward`. Out: text of at most 100 columns.
 """
@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from .gates import DEFLATED, DRAWDOWN, PROFIT_FACTOR, SHARPE, TRADES, PairVerdict
-from .texttable import name, number, percent, table, whole
+from .gates import DEFLATED, DRAWDOWN, PROFIT_FACTOR, SHARPE, TRADES, Check, PairVerdict, Verdict
+from .texttable import WIDTH, name, number, percent, table, whole
 from .walkforward import Stitched
 
 #: names of conditions that fit into a column
@@ -33,6 +33,19 @@ def pairs_text(verdicts: Sequence[PairVerdict], trials: int) -> str:
     titles = ("symbol", "strategy", "Sharpe", "PF", "drawdown", "trips", "deflated", "fails")
     rows = [titles, *(_row(found) for found in sorted(verdicts, key=_best_first))]
     return f"{head}\n{table(rows, left=2)}" if verdicts else f"{head}\n"
+
+
+def verdict_text(title: str, found: Verdict) -> str:
+    """A gate with each of its conditions, and what was measured."""
+    lines = [f"{title}: {'passed' if found.passed else 'not passed'}"]
+    lines += [f"  {_state(check):<5}  {check.text}" for check in found.checks]
+    return "".join(f"{name(line, WIDTH)}\n" for line in lines)
+
+
+def _state(check: Check) -> str:
+    if not check.gating:
+        return "shown"
+    return "ok" if check.passed else "fails"
 
 
 def _row(found: PairVerdict) -> tuple[str, ...]:

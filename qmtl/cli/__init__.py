@@ -32,6 +32,7 @@ COMMANDS: Final = {
     "init": ("init", "init", "A folder to start from: a world, two strategies, a case."),
     "graph": ("graph", "graph", "The compiled stage graph as mermaid, dot or json."),
     "schema": ("schema", "schema", "The JSON Schemas of the documents, for editors."),
+    "gate": ("gate", "gate", "May a run go on: the live gate, and the shadow gate of a second regime."),
     "journal": ("journal", "journal", "The digest of a journal: equal runs have equal digests."),
     "resume": ("resume", "resume", "Lift the kill of a stopped run; who and why are journaled."),
 }

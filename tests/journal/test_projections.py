@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from qmtl.engine.errors import JournalError
-from qmtl.engine.projections import EVENTS, STATE, TICKS, OrderEvent, Projections, TickSummary, plain
+from qmtl.engine.projections import EVENTS, STATE, TICKS, OrderEvent, Projections, TickSummary, plain, tick_seconds
 
 TICK = TickSummary(
     time=1764340200,
@@ -212,3 +212,20 @@ def test_other_columns_are_still_refused(tmp_path: Path, header: str) -> None:
     with pytest.raises(JournalError, match="has other columns"):
         Projections(tmp_path)
     assert (tmp_path / TICKS).read_text() == header + "\n"
+
+
+def test_how_long_ticks_took_is_read_once_for_all_worlds(tmp_path: Path) -> None:
+    assert tick_seconds(tmp_path) == ()
+    files = Projections(tmp_path)
+    for minute, latency in ((0, 3.25), (1, 1250.0)):
+        for world in ("us_core", "tail_hedge"):
+            files.tick(replace(TICK, time=TICK.time + 60 * minute, world=world, latency=latency))
+    files.close()
+    assert tick_seconds(tmp_path) == (0.00325, 1.25)
+    with (tmp_path / TICKS).open("a") as file:
+        file.write("2025-11-28T14:32:00Z,pap")  # torn by a crash
+    assert tick_seconds(tmp_path) == (0.00325, 1.25)
+    text = (tmp_path / TICKS).read_text()
+    (tmp_path / TICKS).write_text(text.replace("1250.0", "soon"))
+    with pytest.raises(JournalError, match="holds a latency that is no number"):
+        tick_seconds(tmp_path)
