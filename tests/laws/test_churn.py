@@ -22,6 +22,12 @@ from .law import law
 from .walk import Run, Walk, row_of, walks
 
 ONE = World(symbols=("AA",), rules=(Rule("alpha"),), chains=(Link("one", ("alpha",)),))
+RULE_OF = {
+    int(Reason.MIN_TARGET): "min_target",
+    int(Reason.DEADBAND): "deadband",
+    int(Reason.SIDE_COOLDOWN): "side_cooldown",
+    int(Reason.MIN_HOLD): "min_hold",
+}
 HOLDS_BACK = {int(Reason.SIDE_COOLDOWN), int(Reason.MIN_HOLD)}
 
 
@@ -35,6 +41,8 @@ def test_rules_2_to_4_never_enlarge_delta_and_rule_1_only_zeroes(walk: Walk) -> 
         assert (after[zeroed] == 0).all()
         assert (np.abs(after - current)[~zeroed] <= np.abs(wished - current)[~zeroed]).all()
         assert ((after == wished) | (after == current) | (after == 0)).all(), "a target nobody asked for"
+        acting = {RULE_OF[code] for code in tick.churn.reason.tolist() if code}
+        assert acting <= set(seen.world.churn.enabled), "a rule that is switched off"
         again = changed(tick, target=replace(tick.target, target=after))
         assert churn.run(seen.frame, again).churn.target.tolist() == after.tolist(), "not idempotent"
 
