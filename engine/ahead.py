@@ -25,7 +25,7 @@ _UNKNOWN, _HOLDS = 1, 2
 
 @dataclass(frozen=True, slots=True, eq=False)
 class AheadRows:
-    """`Ahead` of T rows: the same fields with a leading axis of time."""
+    """`Ahead` of T rows: the same fields with a leading axis of time; `p_sum` [T, 4]: the sums of the probabilities."""
 
     score: Floats
     asked: Bools
@@ -37,6 +37,7 @@ class AheadRows:
     guarded: Bools
     certain: Bools
     first: Small
+    p_sum: Floats
 
     def row(self, index: int) -> Ahead:
         """One of them, as views."""
@@ -58,7 +59,8 @@ def ahead_of_rows(frame: Frame, block: Block) -> AheadRows:
     """What follows from each row of a block."""
     score = scores(frame, block, block.signal)
     signals = _signals(frame.has_stop, block.signal, block.signal_known, block.size, block.stop)
-    found = AheadRows(score, *signals, *_flags(block), *_chains(block.when, block.stay))
+    p_sum, *flags = _flags(block)
+    found = AheadRows(score, *signals, *flags, *_chains(block.when, block.stay), p_sum)
     for name in ("score", "asked", "target", "ready", "first"):
         getattr(found, name).setflags(write=False)
     return found
@@ -69,7 +71,7 @@ def ahead_of(frame: Frame, market: Market) -> Ahead:
     asked, target, ready, sound = frame.recent.of(
         _signals, frame.has_stop, market.signal, market.signal_known, market.size, market.stop
     )
-    regime, current, guarded = _flags(market)
+    _, regime, current, guarded = _flags(market)
     return Ahead(
         None,
         asked,
@@ -104,12 +106,13 @@ def _signals(
     return known, kept(~zero, target), ready, np.logical_and.reduce(ready, axis=(-2, -1))
 
 
-def _flags(of: Market | Block) -> tuple[Any, Any, Any]:
-    """(every probability is known; every symbol has its newest bars and a price; a guard blocks or may block), [...]."""
-    regime = np.isfinite(np.add.reduce(of.p, axis=(-2, -1)))
+def _flags(of: Market | Block) -> tuple[Floats, Any, Any, Any]:
+    """(sums of the probabilities [..., 4]; every one of them is known; every symbol has its newest bars and a price; a guard blocks or may block), [...]."""
+    p_sum: Floats = np.add.reduce(of.p, axis=-1)
+    regime = np.isfinite(np.add.reduce(p_sum, axis=-1))
     late = np.logical_or.reduce(of.behind_15m, axis=-1) | np.logical_or.reduce(of.behind_60m, axis=-1)
     current = ~late & np.isfinite(np.add.reduce(of.mark, axis=-1))
-    return regime, current, np.logical_or.reduce(of.guards, axis=(-2, -1))
+    return p_sum, regime, current, np.logical_or.reduce(of.guards, axis=(-2, -1))
 
 
 def _chains(when: Codes, stay: Codes) -> tuple[Any, Small]:

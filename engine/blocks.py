@@ -140,5 +140,7 @@ def stacked(rows: Sequence[BarRow]) -> BarRows:
     def times(name: str) -> Ints:
         return np.array([getattr(row, name) for row in rows], dtype=np.int64)
 
-    values, present = np.stack([row.values for row in rows]), np.stack([row.present for row in rows])
+    # one below the other and then folded: much faster than `np.stack`
+    values = np.concatenate([row.values for row in rows]).reshape(len(rows), *rows[0].values.shape)
+    present = np.concatenate([row.present for row in rows]).reshape(len(rows), -1)
     return BarRows(times("start"), times("end"), times("known_at"), values, present)

@@ -12,13 +12,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..ahead import AheadRows
-from ..bars import Bools, Floats, Small
+from ..bars import Bools, Codes, Floats, Small
 from ..blocks import Block
 from ..frame import EPS, Frame
 from ..prices import beyond
+from ..reasons import Reason
 
 #: sums of a whole block round differently from those of a row
 MARGIN = 1 - 1e-9
+_REDUCE, _CLOSE = np.uint8(Reason.REDUCE), np.uint8(Reason.CLOSE)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,7 +37,8 @@ class Slow:
 class CalmRows:
     """Rows `low` on of a block. `calm`: nothing but numbers; `target` [T, S] after exposure; `flat` [T, S] wants nothing;
     `gross`, `peak`: sum and largest of the targets' magnitudes; `short`: somebody wants a short; `rank` [T, S] of opening
-    legs; `named`: some strategy names a stop or a take."""
+    legs; `named`: some strategy names a stop or a take; `zero` [T, S] targets of nothing; `leaving` [T, S] reasons of closing
+    legs."""
 
     block: Block
     ahead: AheadRows
@@ -50,6 +53,8 @@ class CalmRows:
     short: list[bool]
     rank: Floats
     named: bool
+    zero: Bools
+    leaving: Codes
 
 
 def calm_rows(frame: Frame, place: tuple[Block, AheadRows, int], slow: Slow, rows: int) -> CalmRows:
@@ -73,6 +78,7 @@ def calm_rows(frame: Frame, place: tuple[Block, AheadRows, int], slow: Slow, row
     if "min_target" in frame.churn:
         least = frame.program.settings.churn_guard.min_target - EPS
         calm &= ~np.logical_or.reduce((own < least) & (size != 0), axis=1)
+    flat = raw == 0
     target, peak = raw * slow.exposure, np.maximum.reduce(own, axis=1)
     gross, short = np.add.reduce(own, axis=1), np.minimum.reduce(target, axis=1) < 0
     return CalmRows(
@@ -83,13 +89,19 @@ def calm_rows(frame: Frame, place: tuple[Block, AheadRows, int], slow: Slow, row
         high=high,
         calm=calm.tolist(),
         target=target,
-        flat=raw == 0,
+        flat=flat,
         gross=gross.tolist(),
         peak=peak.tolist(),
         short=short.tolist(),
         rank=np.fmax(np.abs(score), 0.0),
-        named=bool(np.isfinite(block.stop[part]).any() or np.isfinite(block.take[part]).any()),
+        named=_any_known(block.stop[part]) or _any_known(block.take[part]),
+        zero=target == 0,
+        leaving=np.where(flat, np.uint8(Reason.OWNER_EXIT), np.where(target == 0, _CLOSE, _REDUCE)),
     )
+
+
+def _any_known(rows: Floats) -> bool:
+    return bool(np.count_nonzero(rows == rows))  # noqa: PLR0124 - NaN differs from itself
 
 
 def _jumps(frame: Frame, mark: Floats) -> Bools:

@@ -206,7 +206,8 @@ class _Backtest:
             return None
         block, index = done.window.block, done.window.low + done.row
         chain = done.window.slow.chain
-        world.tape.add(done.capital, readings.equity - self.cash, (done.current, done.held, chain, block.p[index]))
+        mean = done.window.ahead.p_sum[index] / world.frame.symbols
+        world.tape.add(done.capital, readings.equity - self.cash, (done.current, done.held, chain, mean))
         world.switches.note(chain, block.when[index], purse.qty, self.marks)
         if done.wishes is None:
             return False

@@ -43,7 +43,7 @@ from .view import Readings
 TINY: Final = 5e-324
 #: rows looked at together; after a look in vain so many ticks pass before the next one, doubled up to the last
 _ROWS = 48
-_PATIENCE = (1, 16)
+_PATIENCE = (0, 16)
 
 
 @dataclass(slots=True, eq=False)
@@ -156,7 +156,7 @@ class Shortcut:
             memory is None
             or not self._at(seen, memory).calm[0 if self._window is None else seen.places[0][2] - self._window.low]
         ):
-            self._wait, self._patience = self._patience, min(2 * self._patience, _PATIENCE[1])
+            self._wait, self._patience = self._patience, min(max(1, 2 * self._patience), _PATIENCE[1])
             return None
         self._patience = _PATIENCE[0]
         self._memory = memory
@@ -320,13 +320,10 @@ class Shortcut:
         if len(at) > 1:
             order = sending_order(self._frame, at, opens, None if longs else step, rank[at])
             at, step, opens = at[order], step[order], opens[order]
-        rank, exits, whole = rank[at], leaves[at], target[at] == 0  # whole: never of an opening leg
-        reason = np.where(opens, _OPENING[memory.held[at].view(np.int8)], _CLOSING[whole.view(np.int8)])
-        reason[exits] = Reason.OWNER_EXIT
-        mark, shares = window.block.mark[index][at], moment.purse.qty[at]
-        return Wishes(at, ~opens, whole, step, mark, shares, rank, reason, decision=True)
+        reason = np.where(opens, _OPENING[memory.held[at].view(np.int8)], window.leaving[row][at])
+        mark, shares, whole = window.block.mark[index][at], moment.purse.qty[at], window.zero[row][at]
+        return Wishes(at, ~opens, whole, step, mark, shares, rank[at], reason, decision=True)
 
 
-#: of opening legs on a flat and on a held symbol, and of partial and whole closing ones
+#: of opening legs on a flat and on a held symbol
 _OPENING = np.array([Reason.ENTRY, Reason.ADD], dtype=np.uint8)
-_CLOSING = np.array([Reason.REDUCE, Reason.CLOSE], dtype=np.uint8)

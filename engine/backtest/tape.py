@@ -47,12 +47,13 @@ class WorldTape:
 
     def note(self, tick: Tick, pnl: float) -> None:
         """A decision tick."""
-        self.add(tick.load.capital, pnl, (tick.load.current, tick.load.held, tick.chain.chain, tick.market.p))
+        self.add(tick.load.capital, pnl, (tick.load.current, tick.load.held, tick.chain.chain, _mean(tick.market.p)))
         self.kill[-1] = tick.gate.kill
 
     def add(self, capital: float, pnl: float, rows: tuple[Floats, Bools, Small, Floats]) -> None:
-        """A decision tick without a kill: capital, profit so far, and fractions, positions, chains, probabilities."""
-        current, held, chain, p = rows
+        """A decision tick without a kill: capital, profit so far, and fractions, positions, chains [S] and means of the
+        probabilities [4]."""
+        current, held, chain, mean = rows
         self.capital.append(capital)
         self.pnl.append(pnl)
         self.kill.append(0)
@@ -62,7 +63,7 @@ class WorldTape:
             self.in_chain.append(np.bincount(chain + 1, minlength=width + 1)[1:])
         else:
             self.in_chain.append(self.in_chain[-1])
-        self.mean.append(_mean(p))
+        self.mean.append(mean)
         self.current.append(current)
         if len(self.current) >= _WAITING:
             self._fold()
@@ -71,7 +72,7 @@ class WorldTape:
         """Turn the waiting rows into numbers, so that memory does not grow with symbols x ticks."""
         if not self.current:
             return
-        current = np.stack(self.current)
+        current = _stacked(self.current)
         self._net.append(current.sum(axis=1))
         self._gross.append(np.abs(current, out=current).sum(axis=1))
         self.current.clear()
@@ -105,6 +106,11 @@ def _mean(p: Floats) -> Floats:
     known = np.isfinite(p)
     number = known.sum(axis=1)
     return np.where(number > 0, np.where(known, p, 0.0).sum(axis=1) / np.maximum(number, 1), np.nan)
+
+
+def _stacked(rows: Sequence[Floats]) -> Floats:
+    """Rows one below the other; much faster than `np.stack`."""
+    return np.concatenate(rows).reshape(len(rows), -1)
 
 
 def _rows(parts: Sequence[NDArray[Any]], empty: Floats) -> NDArray[Any]:
@@ -144,7 +150,7 @@ class StepTape:
             return
         if self.base is None:
             self.base = self.marks[0]
-        known, marks = self.base > 0, np.stack(self.marks)
+        known, marks = self.base > 0, _stacked(self.marks)
         ratios = marks / self.base if known.all() else marks[:, known] / self.base[known]
         self.market.append(ratios.mean(axis=1) if known.any() else np.ones(len(marks)))
         self.marks.clear()
