@@ -17,7 +17,7 @@ from ..bars import Floats, Ints
 #: relative error of a handful of float64 operations, with room
 FEW = 8 * 2.0**-53
 #: integers below this leave room in int64
-LARGE = 2.0**61
+LARGE = 2.0**62
 #: a sum of floats is believed to this fraction
 SURE = 1e-9
 
