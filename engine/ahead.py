@@ -59,8 +59,8 @@ def ahead_of_rows(frame: Frame, block: Block) -> AheadRows:
     """What follows from each row of a block."""
     score = scores(frame, block, block.signal)
     signals = _signals(frame.has_stop, block.signal, block.signal_known, block.size, block.stop)
-    p_sum, *flags = _flags(block)
-    found = AheadRows(score, *signals, *flags, *_chains(block.when, block.stay), p_sum)
+    p_sum, regime, current, guarded = _flags(block)
+    found = AheadRows(score, *signals, regime, current, guarded, *_chains(block.when, block.stay), p_sum)
     for name in ("score", "asked", "target", "ready", "first"):
         getattr(found, name).setflags(write=False)
     return found

@@ -9,9 +9,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 ROOT = Path(__file__).resolve().parent.parent
 GOLDEN = ROOT / "tests" / "golden"
+
+# how long an example takes says more about the machine than about the code
+settings.register_profile("qmtl", deadline=None)
+settings.load_profile("qmtl")
 
 Golden = Callable[[str, str], None]
 

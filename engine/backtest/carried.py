@@ -139,8 +139,11 @@ class Carried:
 
     def entered(self, window: CalmRows, index: int, wishes: Wishes) -> None:
         """Remember the orders that open from flat."""
+        named = self.levels or window.named
+        if named:
+            self._openings()  # of ticks before, whose levels were not known
         self.wished.append((wishes.column, wishes.close, self.held))
-        if self.levels or window.named:
+        if named:
             at = self._openings()
             own, selected = self.own, self.slow.selected[at]
             own["entry_stop"][at] = window.block.stop[index][selected, at]

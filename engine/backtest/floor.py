@@ -72,6 +72,7 @@ class Floor:
     def __init__(self, purse: Purse, policy: ExchangePolicy, tariff: Tariff) -> None:
         self.purse, self._policy, self._tariff = purse, policy, tariff
         self.working: Legs = NO_LEGS
+        self._shown = -1
         self._size, self._least = float(purse.atom), float(policy.min_notional)
         self._dear = 1 + float(tariff.fee) + float(tariff.slippage)
         self._dearest = self._size * self._dear * (1 + SURE)
@@ -83,6 +84,7 @@ class Floor:
             if self.working is NO_LEGS:
                 break
             fills.extend(self._filled(row))
+            self._shown = max(self._shown, row.start)
         ended = NO_LEGS
         if self.working is not NO_LEGS:
             over = self.working.expires <= now
@@ -95,12 +97,15 @@ class Floor:
         prices = row.prices[legs.column]
         known = prices == prices  # noqa: PLR0124 - NaN differs from itself
         # orders stand in the order of their times
-        in_time = legs.since[-1] <= row.start < legs.expires[0]
+        again = row.start <= self._shown  # those before were shown it already
+        in_time = legs.since[-1] <= row.start < legs.expires[0] and not (again and legs.since[0] < row.start)
         if in_time and np.count_nonzero(known) == len(prices) and not np.count_nonzero(legs.wait):
             self.working = NO_LEGS
             yield Fills(legs, row.start, self.purse.fill(legs.column, legs.atoms, prices))
             return
         reached = known & (legs.since <= row.start) & (row.start < legs.expires)
+        if again:
+            reached &= legs.since == row.start
         ready = reached & (legs.wait == 0)
         waiting = self._left(~ready)
         if np.count_nonzero(reached & ~ready):

@@ -1,4 +1,5 @@
-"""What a reader of a backtest has to know beside its numbers: kills, refused orders, positions that nobody could judge.
+"""What a reader of a backtest has to know beside its numbers: kills, refused orders, positions that nobody could judge, and
+decisions at which nothing was known.
 
 In: ticks and sized legs, as they come. Out: one `Notice` per kind, world and symbol, with the first time and how often.
 """
@@ -45,9 +46,18 @@ class NoticeTape:
             self.add(tick.gate.kill, tick.now, world)
         if tick.risk.alert is not tick.frame.nowhere:
             self._by_symbol(tick, Reason.EXIT_FAILING, tick.risk.alert)
+        if tick.market.decision:
+            self._unknown(tick, world)
         if tick.freshness.reason is not tick.frame.silent:  # with fresh prices nobody is blind, and nothing is paused
             for reason, column in ((Reason.STOP_BLIND, tick.target.reason), (Reason.GAP, tick.freshness.reason)):
                 self._by_symbol(tick, reason, column == reason)
+
+    def _unknown(self, tick: Tick, world: str) -> None:
+        """Decisions at which nobody could have entered anything, for want of bars or of a series."""
+        if not tick.ahead.regime and np.isnan(tick.market.p).all(axis=1).any():
+            self.add(Reason.REGIME_MISSING, tick.now, world)
+        if not tick.ahead.asked.any():
+            self.add(Reason.WARMING, tick.now, world)
 
     def denied(self, frames: Sequence[Frame], legs: Sized, now: int) -> None:
         """Legs that the engine itself refused or cut."""

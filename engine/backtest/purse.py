@@ -107,7 +107,8 @@ class Purse:
         after = before + signed
         worth = np.abs(signed) * (price + 0.5)
         most = float(np.maximum.reduce(worth))
-        if most * len(at) < LARGE and self._fits(most):
+        fits = self._fits(most)  # asked always: it remembers what is held
+        if fits and most * len(at) < LARGE:
             fee = self._fees(np.abs(signed * price), most)
             self.units -= int(signed.dot(price))
             self._waiting.append((at, before, signed, price))

@@ -14,6 +14,7 @@ the functions of a live run, so what is decided here is what would have been dec
 from __future__ import annotations
 
 import threading
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -51,6 +52,8 @@ from .view import Happened, Readings, Seat
 #: told how many decision ticks are done, and of how many
 Watch = Callable[[int, int], None]
 _YEAR = 365.25 * 86_400
+#: sessions of about a year
+_MANY = 250
 
 
 @dataclass(slots=True, eq=False)
@@ -98,6 +101,16 @@ def decision_times(calendar: SessionCalendar, feed: BarFeed, plan: Plan) -> list
 
 def _day(at: int) -> str:
     return str(np.datetime64(at, "s"))[:10]
+
+
+def _sessions_a_year(calendar: SessionCalendar, last: str) -> float:
+    """On average, from the calendar's first session up to that of the day `last`: how far the calendar reaches beyond depends on
+    the day of the run, and must change no number. Where that is less than a year, all of the calendar counts."""
+    count = bisect_right(calendar.days, last)
+    if count < _MANY:
+        count = len(calendar.days)
+    span = (calendar.opens[count - 1] - calendar.opens[0]) / _YEAR
+    return float((count - 1) / span) if span else 252.0
 
 
 class _Backtest:
@@ -383,8 +396,6 @@ class _Backtest:
         frames = [world.frame for world in self.worlds]
         full = np.bincount(self.calendar.grid("15m").session).max()
         steps = self.steps.steps(self.calendar)
-        days = self.calendar.sessions_between(self.calendar.days[0], self.calendar.days[-1])
-        span = (self.calendar.opens[-1] - self.calendar.opens[0]) / _YEAR
         setup = Setup(
             format=FORMAT,
             name=self.plan.name,
@@ -395,7 +406,7 @@ class _Backtest:
             cash=float(self.plan.cash),
             costs=self.plan.costs,
             source=self.feed.source,
-            sessions_a_year=float((len(days) - 1) / span) if span else 252.0,
+            sessions_a_year=_sessions_a_year(self.calendar, steps.days[-1]),
             bars_a_session=int(full),
             version=self.plan.version,
         )

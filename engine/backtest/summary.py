@@ -10,6 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+import numpy as np
+
 from .attribution import BORROW, shares
 from .curves import account_curve
 from .drawdowns import best_and_worst, drawdowns, months
@@ -20,6 +22,8 @@ from .result import Costs, Notice, Result, Setup, Switch
 from .roundtrips import round_trips
 from .texttable import CURVE_ITEMS, TRADE_ITEMS, Item, name, number, percent, table, whole
 
+#: columns of a line
+_WIDE: Final = 99
 #: rows of symbols, months and notices that the terminal shows before it says how many more there are
 _BEST: Final = 5
 _MONTHS: Final = 24
@@ -230,7 +234,10 @@ def _notices(notices: tuple[Notice, ...]) -> str:
     for notice in notices[:_NOTICES]:
         where = " ".join(part for part in (notice.world, notice.symbol) if part)
         times = f" ({whole(notice.count)} times)" if notice.count > 1 else ""
-        lines.append(name(f"{notice.kind}{' ' + where if where else ''}: {notice.text}", 76) + times)
+        when = f"{np.datetime64(notice.at, 's').item():%Y-%m-%d %H:%M} UTC"
+        tail = f"{times}, first {when}" if times else f", {when}"
+        said = name(f"{notice.kind}{' ' + where if where else ''}: {notice.text}", _WIDE - len(tail))
+        lines.append(said + tail)
     if len(notices) > _NOTICES:
         lines.append(f"{len(notices) - _NOTICES} more notices are in the report")
     return "notices\n" + "".join(f"{line}\n" for line in lines)

@@ -108,6 +108,12 @@ def _mean(p: Floats) -> Floats:
     return np.where(number > 0, np.where(known, p, 0.0).sum(axis=1) / np.maximum(number, 1), np.nan)
 
 
+def _held(marks: Floats, base: Floats) -> Floats:
+    """Value of one in each symbol, 1 where it has no price yet."""
+    known = (marks > 0) & (base > 0)
+    return np.divide(marks, base, out=np.ones_like(marks), where=known)
+
+
 def _stacked(rows: Sequence[Floats]) -> Floats:
     """Rows one below the other; much faster than `np.stack`."""
     return np.concatenate(rows).reshape(len(rows), -1)
@@ -145,14 +151,17 @@ class StepTape:
         self.open_fees = self.open_borrow = 0
 
     def _fold(self) -> None:
-        """The equally weighted index of what had a price at the first tick."""
+        """The equally weighted index of all symbols, each held from its first price on and in cash before."""
         if not self.marks:
             return
-        if self.base is None:
-            self.base = self.marks[0]
-        known, marks = self.base > 0, _stacked(self.marks)
-        ratios = marks / self.base if known.all() else marks[:, known] / self.base[known]
-        self.market.append(ratios.mean(axis=1) if known.any() else np.ones(len(marks)))
+        marks = _stacked(self.marks)
+        base = marks[0] if self.base is None else self.base
+        if not base.all():  # somebody has no price yet
+            first = (marks > 0).argmax(axis=0)
+            base = np.where(base > 0, base, marks[first, np.arange(marks.shape[1])])
+        self.base = base
+        ratios = marks / base if base.all() and marks.all() else _held(marks, base)
+        self.market.append(ratios.mean(axis=1))
         self.marks.clear()
 
     def steps(self, calendar: SessionCalendar) -> Steps:

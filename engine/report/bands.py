@@ -125,4 +125,6 @@ def _widest(above: Floats, below: Floats, window: int) -> tuple[float, int, floa
     top = views(np.nan_to_num(above, nan=np.inf), window).max(axis=1)
     bottom = views(np.nan_to_num(below, nan=-np.inf), window).min(axis=1)
     best = int((bottom - top).argmax())
+    if not (np.isfinite(top[best]) and np.isfinite(bottom[best])):
+        return -np.inf, best, 0.0  # nothing is known there
     return float(bottom[best] - top[best]), best, float(top[best] + bottom[best]) / 2

@@ -133,7 +133,11 @@ def test_a_comma_at_the_end_of_each_line_shifts_no_column(tmp_path: Path) -> Non
     assert row.values[:, 0].tolist() == [10, 11, 9, 10, 100]  # noqa: PD011 - a field of BarRow
 
 
-@pytest.mark.parametrize("content", [b"not gzip at all", gzip.compress((HEAD + GOOD * 50).encode())[:40], b""])
+@pytest.mark.parametrize(  # named: a compressed text carries the second at which it was made
+    "content",
+    [b"not gzip at all", gzip.compress((HEAD + GOOD * 50).encode())[:40], b""],
+    ids=["no_gzip", "cut_off", "empty"],
+)
 def test_damaged_gzip(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "AAPL.csv.gz").write_bytes(content)
     assert error(tmp_path).startswith("bars/AAPL.csv.gz: ")

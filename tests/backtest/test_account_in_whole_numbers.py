@@ -15,7 +15,7 @@ from qmtl.engine.backtest.floor import Floor, Legs
 from qmtl.engine.backtest.purse import MILLION, Purse
 from qmtl.engine.bars import BarRow, OpenRow
 from qmtl.engine.orders import Attribution, Order
-from qmtl.engine.paperrules import Tariff
+from qmtl.engine.paperrules import Tariff, average_after, fill_price
 from qmtl.engine.sizing import venue_of
 
 SYMBOLS = ("AAA", "BBB", "CCC")
@@ -150,6 +150,15 @@ def _equal(paper: PaperAccount, floor: Floor, marks: np.ndarray, now: int) -> No
     assert len(floor.working) == len(seen.open_orders)
 
 
+def after_fill(
+    held: Decimal, average: Decimal, atoms: Decimal, opened: Decimal, tariff: Tariff
+) -> tuple[Decimal, Decimal]:
+    """Atoms and average price by the rules of the paper account."""
+    price = fill_price(opened, 1 if atoms > 0 else -1, tariff)
+    after = held + atoms
+    return after, average_after(held, average, atoms, price) if after else Decimal(0)
+
+
 #: for each tick, fills of distinct symbols (signed lots, also across zero), and whether somebody asks for averages then
 TICKS = st.lists(
     st.tuples(
@@ -171,7 +180,7 @@ TICKS = st.lists(
 def test_law_averages_asked_for_late_are_those_asked_for_after_each_fill(
     ticks: list, price: float, unit: int, seed: int
 ) -> None:
-    rng, tariff = np.random.default_rng(seed), Tariff.of(0.0002, 0.0001)
+    rng, tariff, exact = np.random.default_rng(seed), Tariff.of(0.0002, 0.0001), [(Decimal(0), Decimal(0))] * 3
     late, early = (Purse(3, Decimal("0.000001"), tariff, Decimal(10**9)) for _ in range(2))
     for fills, asked, asked_before in ticks:
         before = early.price.copy()
@@ -180,10 +189,13 @@ def test_law_averages_asked_for_late_are_those_asked_for_after_each_fill(
         for half in (fills[:2], fills[2:]):  # two bars of one tick
             if half:
                 at, lots = (np.array(row, dtype=np.int64) for row in zip(*half, strict=True))
+                lots *= rng.choice([1, unit // 10 or 1, unit], len(at))  # also a little to much
                 opened = np.round(price * rng.uniform(0.9, 1.1, len(at)), 3)
-                late.fill(at, lots * unit, opened)
-                early.fill(at, lots * unit, opened)
-                assert np.array_equal(early.average, np.where(early.atoms, early.average, 0))
+                late.fill(at, lots, opened)
+                early.fill(at, lots, opened)
+                for column, atoms, price_at in zip(at.tolist(), lots.tolist(), opened.tolist(), strict=True):
+                    exact[column] = after_fill(*exact[column], Decimal(atoms), Decimal(repr(price_at)), tariff)
+                assert [Decimal(int(average)) / MILLION for average in early.average] == [price for _, price in exact]
         if asked_before:
             assert np.array_equal(late.price_before, before, equal_nan=True)
         if asked:

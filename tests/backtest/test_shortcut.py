@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, is_dataclass, replace
@@ -74,7 +75,7 @@ select: {method: single_best, switch_edge: EDGE, cooldown: 30m}
 entry_guards:
   - {name: falling, block: long_entries, when: "close < GUARD * ema(close, 30)", on_missing: block}
 churn_guard: {min_target: 3%, deadband: DEAD%, side_cooldown: 45m, min_hold: 0m}
-orders: {min_delta: DELTA%, open_delay: 15m, close_buffer: 0m}
+orders: {min_delta: DELTA%, open_delay: 15m, close_buffer: 0mCANCEL}
 risk: {daily_loss: DAY%, weekly_loss: -20%, max_symbol: SYMBOL%, max_sector: SECTOR%, max_total: TOTAL%, position_stop: LOSS%}
 SECTORS
 exchange: somewhere
@@ -119,6 +120,7 @@ class Lines:
     loss: float = 50.0
     sector: float = 0.0
     lot: str = "0.001"
+    cancel: str = ""
 
     def program(self, symbols: tuple[str, ...] = SYMBOLS) -> Program:
         """The world, compiled from text like any other."""
@@ -129,6 +131,7 @@ class Lines:
             "DEAD": self.dead, "DELTA": self.delta, "DAY": self.day, "SYMBOL": self.symbol, "TOTAL": self.total,
             "SECTORS": "sectors: {AA: one, BB: one, CC: one, DD: two}" if self.sector else "",
             "SECTOR": self.sector or 100, "LOSS": self.loss, "SIZE": self.size, "STOP": self.stop, "LOT": self.lot,
+            "CANCEL": self.cancel,
             "SHORT": "short when ema(close, 3) < ema(close, 8)" if self.short else "",
             "FRACTIONS": "true" if self.lot != "1" else "false",
         }  # fmt: skip
@@ -270,6 +273,58 @@ def test_a_line_that_becomes_known_later_is_followed_from_then_on(take: str, see
     """The position was opened without it, so nothing of its levels tells that there is one."""
     feed = market(seed)
     both_ways(Lines(stop=take).program(), (feed, feed.vix), Plan("shortcut", since, "2025-10-17"))
+
+
+@pytest.mark.parametrize("seed", [11, 20])
+def test_a_distance_that_becomes_known_later_is_that_of_later_entries_only(seed: int) -> None:
+    """Who entered before has no take; three symbols, and a take that needs more bars than there are at first."""
+    names = SYMBOLS[:3]
+    feed = SyntheticMarket(names, HOURS, seed=seed, start="2025-09-11")
+    lines = Lines(stop="take 2 * atr(400)", dead=8.0, day=-90, loss=90)
+    ticks = both_ways(lines.program(names), (feed, feed.vix), Plan("shortcut", "2025-09-22", "2025-10-17"))
+    assert ticks["decision"] > 100, ticks
+
+
+@dataclass(frozen=True, slots=True)
+class Holes:
+    """A market with bars missing here and there, opens too."""
+
+    market: SyntheticMarket
+    share: float
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.market, name)
+
+    def hole(self, start: int, width: int) -> np.ndarray:
+        return np.random.default_rng(start).random(width) < self.share
+
+    def rows(self, after: int, until: int) -> Iterator[BarRow]:
+        return (gapped(row, self.hole(row.start, len(row.present))) for row in self.market.rows(after, until))
+
+    def opens(self, after: int, until: int) -> Iterator[OpenRow]:
+        for row in self.market.opens(after, until):
+            yield replace(row, prices=np.where(self.hole(row.start, len(row.prices)), np.nan, row.prices))
+
+
+@pytest.mark.parametrize("share", [0.0, 0.15])
+@pytest.mark.parametrize("late", [0, 1, 2])
+def test_an_order_waits_for_as_many_bars_of_its_symbol_as_the_costs_say(late: int, share: float) -> None:
+    """Each bar counts once, also where others send orders while it waits."""
+    feed = Holes(market(3), share)
+    lines = Lines(dead=0.1, day=-90, loss=90, cancel=", cancel_after: 60")
+    plan = Plan("late", "2025-10-06", "2025-10-17", costs=Costs(late=late))
+    rows = _Backtest([lines.program()], (feed, feed.vix), HOURS, plan, shortcut=True).run(lambda _a, _b: None).orders
+    starts: dict[int, list[int]] = {}
+    for row in feed.opens(0, 2**33):
+        for column in np.flatnonzero(~np.isnan(row.prices)).tolist():
+            starts.setdefault(column, []).append(row.start)
+    waited = Counter(
+        bisect_left(starts[column], filled) - bisect_left(starts[column], sent)
+        for column, sent, filled in zip(rows.symbol.tolist(), rows.sent.tolist(), rows.filled.tolist(), strict=True)
+        if filled
+    )
+    assert set(waited) == {late}, waited
+    assert waited[late] > 50
 
 
 @dataclass(frozen=True, slots=True)
