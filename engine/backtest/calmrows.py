@@ -66,7 +66,7 @@ def calm_rows(frame: Frame, place: tuple[Block, AheadRows, int], slow: Slow, row
     calm = ahead.sound[part] & ahead.regime[part] & ahead.current[part] & ~ahead.guarded[part] & ahead.certain[part]
     calm &= np.logical_and.reduce(ahead.first[part] == slow.chain, axis=1)
     score = _present(frame, ahead, part, slow)
-    calm &= ~_turns(frame, (block, ahead), part, (slow, score))
+    calm &= ~_chosen_anew(frame, (block, ahead), part, (slow, score))
     calm &= np.minimum.reduce(block.mark[part], axis=1) > 0
     calm[1:] &= ~_jumps(frame, block.mark[part])
     rows_of = np.maximum(slow.selected, 0), frame.columns
@@ -119,7 +119,7 @@ def _present(frame: Frame, ahead: AheadRows, part: slice, slow: Slow) -> Floats:
     return now
 
 
-def _turns(frame: Frame, of: tuple[Block, AheadRows], part: slice, now: tuple[Slow, Floats]) -> Bools:
+def _chosen_anew(frame: Frame, of: tuple[Block, AheadRows], part: slice, now: tuple[Slow, Floats]) -> Bools:
     """[T] whether somebody is selected for the first time, or somebody else is better than who is; `now` with its scores."""
     (block, ahead), (slow, present) = of, now
     chosen = slow.selected >= 0
@@ -131,8 +131,8 @@ def _turns(frame: Frame, of: tuple[Block, AheadRows], part: slice, now: tuple[Sl
     top, best = np.maximum.reduce(score, axis=1), score.argmax(axis=1)
     edge = frame.program.settings.select.switch_edge - EPS
     better = (best != slow.selected) & ~(top - present < edge)  # also where the present one has no score
-    turns: Bools = np.logical_or.reduce((top > -np.inf) & (~chosen | better), axis=1)
-    return turns
+    anew: Bools = np.logical_or.reduce((top > -np.inf) & (~chosen | better), axis=1)
+    return anew
 
 
 def _fits(frame: Frame, size: Floats) -> Bools:

@@ -117,10 +117,10 @@ class Carried:
         `short`: somebody is short after them."""
         if self.levels or self.shorts or short:
             return any(self._reaches(part) for part in parts)
-        for (
-            part
-        ) in parts:  # an average price is not above the highest that was paid; who sold keeps a bound that is too high
-            column, share = part.legs.column, 1.0 - (self.limit - 2 * EPS)
+        share = 1.0 - (self.limit - 2 * EPS)
+        for part in parts:
+            # an average price is not above the highest that was paid; who sold keeps a bound that is too high
+            column = part.legs.column
             self.low[column] = np.fmax(self.low[column], part.did.price * (share / MILLION))
         return self.near_exit(self.mark)
 

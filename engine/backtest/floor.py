@@ -75,7 +75,6 @@ class Floor:
         self._shown = -1
         self._size, self._least = float(purse.atom), float(policy.min_notional)
         self._dear = 1 + float(tariff.fee) + float(tariff.slippage)
-        self._dearest = self._size * self._dear * (1 + SURE)
 
     def advance(self, now: int, opens: Sequence[OpenRow]) -> tuple[list[Fills], Legs]:
         """(fills, orders that expired) by `now`; `opens` are the bars that started since the last call, by start."""
@@ -151,16 +150,16 @@ class Floor:
     def _plenty(self, legs: Legs, marks: Floats) -> bool:
         """True when buying power surely covers all opening ones of them."""
         worth = legs.atoms * marks.take(legs.column)
-        power, least, size = self.power(marks) * (1 - SURE), self._least, self._size
-        if not least and float(np.add.reduce(np.abs(worth))) * self._dearest + 0.02 <= power:
+        power, least, size = self.power(marks), self._least, self._size
+        if not least and self.affords(size * float(np.add.reduce(np.abs(worth))), power):
             return True  # even if all of them opened something
         if least and np.count_nonzero((np.abs(worth) * size <= least * (1 + SURE)) & ~legs.close):
             return False  # so near to the smallest notional the exact rule has to say
         worth[legs.close] = 0.0
         bought = float(np.add.reduce(np.maximum(worth, 0.0)))
         sold = bought - float(np.add.reduce(worth))
-        need = size * (bought * self._dear + sold * 0.5)
-        return not need or need * (1 + SURE) + 0.02 <= power
+        need = size * (bought + sold * (0.5 / self._dear))  # a short reserves half of itself, and no costs
+        return not need or self.affords(need, power)
 
     def _one_by_one(self, legs: Legs, marks: Floats) -> Bools:
         refused = np.zeros(len(legs), dtype=np.bool_)

@@ -161,7 +161,7 @@ class Purse:
         # who only becomes smaller keeps the average
         counts = ((before ^ signed) >= 0) | ((before ^ after) < 0) | (after == 0)
         rows = (at[counts], before[counts], signed[counts], price[counts])
-        for column, held, more, paid in _turns(*rows) if count > 1 else [rows]:
+        for column, held, more, paid in _rounds(*rows) if count > 1 else [rows]:
             self._average[column] = _averages((held, self._average[column]), (more, paid))
         average = self._average[at] / MILLION
         np.copyto(average, np.nan, where=average == 0)
@@ -260,14 +260,14 @@ def _tied(cents: float, error: float) -> bool:
     return 0.5 - abs(cents - round(cents)) <= error
 
 
-def _turns(at: Ints, *rows: Ints) -> Iterator[tuple[Ints, ...]]:
+def _rounds(at: Ints, *rows: Ints) -> Iterator[tuple[Ints, ...]]:
     """Rows of many fills as a few: the first of each symbol, then the second of each, and so on; `at` are the symbols."""
     order = at.argsort(kind="stable")
     count = np.arange(len(at))
     begins = np.diff(at[order], prepend=-1) != 0
-    turn = count - np.maximum.accumulate(np.where(begins, count, 0))
-    order = order[turn.argsort(kind="stable")]
-    ends = np.bincount(turn).cumsum().tolist()
+    place = count - np.maximum.accumulate(np.where(begins, count, 0))
+    order = order[place.argsort(kind="stable")]
+    ends = np.bincount(place).cumsum().tolist()
     at, *rows_of = (row[order] for row in (at, *rows))
     for low, high in pairwise([0, *ends]):
         yield at[low:high], *(row[low:high] for row in rows_of)

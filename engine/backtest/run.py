@@ -135,7 +135,7 @@ class _Backtest:
         self.floor = Floor(Purse(len(self.feed.symbols), self.atom, tariff, plan.cash), policy, tariff)
         self.worlds = [self._world(program) for program in programs]
         observed = [(world.blocks, world.columns, world.frame) for world in self.worlds]
-        self.opened = Opens(self.feed, self.decisions)
+        self.open_prices = Opens(self.feed, self.decisions)
         self.lookout = Lookout(feeds, calendar, observed, self.decisions, self.last)
         self.marks: Floats = np.zeros(len(self.feed.symbols))
         self.steps, self.orders, self.notices = StepTape(), OrderTape(), NoticeTape()
@@ -249,7 +249,7 @@ class _Backtest:
         expired = NO_LEGS
         self.floor.purse.begin()
         if self.floor.working is not NO_LEGS:
-            fills, expired = self.floor.advance(now, self.opened.between(self._opened_from(), now))
+            fills, expired = self.floor.advance(now, self.open_prices.between(self._opened_from(), now))
         for part in fills:
             self.orders.filled(part)
             self.steps.open_fees += part.did.cost

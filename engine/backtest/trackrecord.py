@@ -45,7 +45,7 @@ Sent = dict[tuple[int, str], float]
 
 
 @dataclass(frozen=True, slots=True)
-class Decided:
+class Decision:
     """One decision tick of a world: grid time, exchange day ("" before the first reading of the account), equity (None:
     unread), whether some symbol had no regime, the shadow's counts so far (symbols asked, fallbacks), and kills so far."""
 
@@ -67,7 +67,7 @@ class WorldRecord:
     mode: str
     source: str
     programs: tuple[str, ...]
-    decided: tuple[Decided, ...]
+    decided: tuple[Decision, ...]
 
 
 def world_records(journal: JournalReader) -> tuple[WorldRecord, ...]:
@@ -80,7 +80,7 @@ def world_records(journal: JournalReader) -> tuple[WorldRecord, ...]:
 
 
 def _world_record(journal: JournalReader, world: str) -> WorldRecord:
-    decided: list[Decided] = []
+    decided: list[Decision] = []
     programs: dict[str, None] = {}
     kills, killed_at, mode, source = 0, 0, "", ""
     for record in codec.decode_all(journal.read(tick_stream(world))):
@@ -93,11 +93,11 @@ def _world_record(journal: JournalReader, world: str) -> WorldRecord:
     return WorldRecord(world, mode, source, tuple(programs), tuple(decided))
 
 
-def _decided(record: codec.Record, kills: int) -> Decided:
+def _decided(record: codec.Record, kills: int) -> Decision:
     columns, money, day = record.columns, record.header["account"], int(record.columns["state.day"])
     # journals of before there were shadows do not have their counts
     compared, fallbacks = (int(columns.get(f"state.shadow_{name}", 0)) for name in ("compared", "fallbacks"))
-    return Decided(
+    return Decision(
         at=int(record.header["now"]),
         day=dt.date.fromordinal(day).isoformat() if day > 0 else "",
         equity=None if money is None else float(money["equity"]),
@@ -166,7 +166,7 @@ def _events(journal: JournalReader) -> list[tuple[int, BrokerEvent]]:
     return [(entry.epoch, event) for entry in stored for event in wire.loads_all(BrokerEvent, entry.payload)]
 
 
-def _curve(journal: JournalReader, decided: Sequence[Decided]) -> Curve | None:
+def _curve(journal: JournalReader, decided: Sequence[Decision]) -> Curve | None:
     """Equity linked over the decision ticks, 1 at the first; None where no tick could read the account."""
     known = [(one.at, one.day, one.equity) for one in decided if one.equity is not None and one.equity > 0]
     if not known:

@@ -16,7 +16,7 @@ from qmtl.engine.backtest.plan import Plan
 from qmtl.engine.backtest.result import Costs, Result
 from qmtl.engine.backtest.roundtrips import round_trips
 from qmtl.engine.backtest.run import run
-from qmtl.engine.backtest.trackrecord import Decided, WorldRecord, live_run, shadow_run, world_records
+from qmtl.engine.backtest.trackrecord import Decision, WorldRecord, live_run, shadow_run, world_records
 from qmtl.engine.errors import DataError
 from qmtl.engine.journal.reader import JournalReader
 from qmtl.engine.journal.sqlite import SqliteJournal
@@ -111,7 +111,7 @@ def test_a_journal_without_a_decision_is_refused(tmp_path: Path) -> None:
 def at_days(*equity: float | None, **more: Any) -> WorldRecord:
     """A world with one decision a day, and these readings."""
     days = (
-        Decided(i * DAY, f"2025-11-{i + 1:02d}", one, missing=False, asked=0, fallbacks=0, kills=0)
+        Decision(i * DAY, f"2025-11-{i + 1:02d}", one, missing=False, asked=0, fallbacks=0, kills=0)
         for i, one in enumerate(equity)
     )
     return replace(WorldRecord("us_core", "paper", "made", ("id",), tuple(days)), **more)
