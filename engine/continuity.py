@@ -14,7 +14,7 @@ from qmtl.dsl.program import Program
 from .errors import StateError
 from .execution.book import Book
 from .orders import PREFIX
-from .ports import BarFeed, Broker
+from .ports import BarFeed, Broker, Known
 from .record import FeedIdentity, LastTick, TickHeader
 
 _NOTHING = Decimal(0)
@@ -41,7 +41,7 @@ def check_mode(stored: str, mode: str) -> None:
 
 def check_new_account(broker: Broker) -> None:
     """A journal without ticks needs an account without orders of ours."""
-    if any(event.client_order_id.startswith(PREFIX) for event in broker.events(0)):
+    if broker.traces(PREFIX):
         raise StateError(
             "the account has orders of ours that the journal does not know", f"restore the journal; or {_AFRESH}"
         )
@@ -50,7 +50,7 @@ def check_new_account(broker: Broker) -> None:
 def check_account(broker: Broker, book: Book, last: TickHeader) -> None:
     """The account is the one the journal knows: as many events, and something of ours in it or about the equity of the last
     tick. What differs in single symbols is judged by the first tick: a split, closed by somebody else, or external (R10)."""
-    snapshot = broker.snapshot(last.now)
+    snapshot = broker.hear(Known(last_seq=book.last_seq), last.now).snapshot
     if snapshot.last_seq < book.last_seq:
         raise StateError(
             f"the account has {snapshot.last_seq} events, and the journal heard {book.last_seq}: it is another account",

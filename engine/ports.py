@@ -4,6 +4,7 @@ implement them; only the command line wires them.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -94,7 +95,9 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class BrokerOrder:
-    """An order as the broker knows it. `filled` is unsigned and cumulative; `state` is a value of OrderState."""
+    """An order as the broker knows it. `filled` is unsigned and cumulative, `average` what one share of it cost on average;
+    `state` is a value of OrderState; `updated_at` is when it last changed (epoch seconds); `detail` says why it was refused.
+    `broker_id` is the broker's own name of it, "" where it has none."""
 
     client_order_id: str
     symbol: str
@@ -103,6 +106,10 @@ class BrokerOrder:
     filled: Decimal
     state: str
     submitted_at: int
+    average: Decimal = Decimal(0)
+    updated_at: int = 0
+    detail: str = ""
+    broker_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +131,22 @@ class BrokerEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class Asset:
+    """What the broker lets be done with a symbol today."""
+
+    symbol: str
+    tradable: bool = True
+    shortable: bool = True
+    easy_to_borrow: bool = True
+    fractionable: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class BrokerSnapshot:
-    """What the account is at one moment. `last_seq` is the newest event it includes."""
+    """What the account is at one moment, `open_orders` of others included. `last_seq` is the newest event it includes; 0
+    where the broker numbers none. `blocked` says why the account may not trade now, "" = it may. `skew` is how many seconds
+    our clock is ahead of the broker's, NaN = not known. `assets` are those of the universe, () = everything is allowed.
+    `shorts` False: the account may not sell short."""
 
     equity: Decimal
     cash: Decimal
@@ -133,11 +154,53 @@ class BrokerSnapshot:
     positions: tuple[Position, ...]
     open_orders: tuple[BrokerOrder, ...]
     last_seq: int
+    blocked: str = ""
+    skew: float = math.nan
+    assets: tuple[Asset, ...] = ()
+    shorts: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """Something that moved the account without an order: `kind` "flow" for money paid in (positive `amount`) or taken out.
+    `id` rises with time; `at` epoch seconds."""
+
+    id: str
+    kind: str
+    amount: Decimal
+    at: int
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What we know of an account already, so that only news is asked for: the newest numbered event, the newest activity
+    (`cursor`, "" = none yet: what happened before is no news), and client ids of orders that may still change. `since` is a
+    moment before the first of these orders was sent (epoch seconds)."""
+
+    last_seq: int = 0
+    cursor: str = ""
+    orders: tuple[str, ...] = ()
+    since: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a broker says at one moment. A broker that numbers what happens (a log) tells `events`; one that knows only how
+    things are tells `orders`, the state of every known order it has, and `activities` after the cursor, oldest first: the
+    differ makes events of them. `cursor` is the newest activity. The snapshot is never older than the rest."""
+
+    snapshot: BrokerSnapshot
+    events: tuple[BrokerEvent, ...] = ()
+    orders: tuple[BrokerOrder, ...] = ()
+    activities: tuple[Activity, ...] = ()
+    cursor: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """Answer to one submission: `state` ACCEPTED, REJECTED or UNKNOWN; `error` as in OrderResult; HTTP-like `status`."""
+    """Answer to one submission: `state` ACCEPTED, REJECTED or UNKNOWN; `error` as in OrderResult; HTTP-like `status`.
+    UNKNOWN is every answer that does not say for certain what became of the order."""
 
     client_order_id: str
     state: str
@@ -147,7 +210,8 @@ class Reply:
 
 
 class Broker(Protocol):
-    """An account. Every call may raise `errors.BrokerError`; a failed query is never an empty answer."""
+    """An account. Every call may raise `errors.BrokerError`; a failed query is never an empty answer. No call sends anything
+    twice by itself."""
 
     @property
     def account_id(self) -> str: ...
@@ -156,17 +220,33 @@ class Broker(Protocol):
         """Let a simulating broker fill what can be filled by `now`; a real one does nothing."""
         ...
 
-    def snapshot(self, now: int) -> BrokerSnapshot: ...
+    def hear(self, known: Known, now: int) -> Told:
+        """What happened since `known`, and how the account is now. BrokerError when any part of it cannot be read."""
+        ...
 
-    def events(self, after_seq: int) -> Sequence[BrokerEvent]: ...
+    def positions(self) -> tuple[Position, ...]:
+        """What is held this very moment: asked again right before sending, so that a decision is never sent on a position
+        that has changed. Cheap where nothing can have changed."""
+        ...
 
     def submit(self, order: Order, now: int) -> Reply:
         """Send an order once. A client id that is already known answers with that order, never with a second one."""
         ...
 
-    def cancel(self, client_order_id: str, now: int) -> Reply: ...
+    def cancel(self, client_order_id: str, now: int) -> Reply:
+        """Ask for a cancel; whether it worked is told by `hear`."""
+        ...
 
-    def lookup(self, client_order_id: str) -> BrokerOrder | None: ...
+    def lookup(self, client_order_id: str) -> BrokerOrder | None:
+        """The order of that client id in any state; None only when the broker says that there is none."""
+        ...
+
+    def traces(self, prefix: str) -> tuple[str, ...]:
+        """Client ids with that prefix which a new journal would have to know: orders that may still fill, and for a broker
+        that numbers events every order that did."""
+        ...
+
+    def close(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ from .journal.codec import Record
 from .market import Market
 from .net import Netted, net
 from .observe import Observer
-from .ports import BarFeed, Broker, BrokerEvent, BrokerSnapshot, Journal, LogEntry, MacroFeed, QuoteFeed, Reply
+from .ports import BarFeed, Broker, BrokerEvent, BrokerSnapshot, Journal, Known, LogEntry, MacroFeed, QuoteFeed, Reply
 from .prices import judged, rescaled
 from .record import (
     Outcome,
@@ -214,10 +214,10 @@ class Runtime:
         """New events first, then positions: a snapshot may be newer than the events, never older."""
         try:
             self.edges.broker.advance(now)
-            events = self.edges.broker.events(self.progress.book.last_seq)
-            return events, self.edges.broker.snapshot(now)
+            told = self.edges.broker.hear(Known(self.progress.book.last_seq), now)
         except BrokerError:
             return (), None
+        return told.events, told.snapshot
 
     def _observe(self, now: int) -> tuple[list[BarRow], list[MacroRow]]:
         macros = list(self.edges.macro.rows(self.progress.last, now))

@@ -51,7 +51,7 @@ from ..paperrules import (
     reserve,
     spendable,
 )
-from ..ports import BarFeed, BrokerEvent, BrokerOrder, BrokerSnapshot, Position, Reply
+from ..ports import BarFeed, BrokerEvent, BrokerOrder, BrokerSnapshot, Known, Position, Reply, Told
 from .paper_store import PaperOrder, PaperStore
 from .sessions import Sessions
 
@@ -161,12 +161,25 @@ class PaperAccount:
             equity=in_cents(equity),
             cash=store.cash,
             buying_power=spendable(self._buying_power(now)),
-            positions=tuple(store.positions[symbol] for symbol in sorted(store.positions)),
+            positions=self.positions(),
             open_orders=tuple(paper.order for paper in store.working.values()),
             last_seq=store.last_seq,
         )
 
-    def events(self, after_seq: int) -> Sequence[BrokerEvent]:
+    def hear(self, known: Known, now: int) -> Told:
+        """New events from the account's own log, and its state."""
+        return Told(self.snapshot(now), self._store.events(known.last_seq))
+
+    def positions(self) -> tuple[Position, ...]:
+        """What is held; nothing fills between two calls of `advance`."""
+        return tuple(self._store.positions[symbol] for symbol in sorted(self._store.positions))
+
+    def traces(self, prefix: str) -> tuple[str, ...]:
+        """Client ids of all orders that something happened to."""
+        names = (event.client_order_id for event in self._store.events(0))
+        return tuple(dict.fromkeys(name for name in names if name.startswith(prefix)))
+
+    def events(self, after_seq: int) -> tuple[BrokerEvent, ...]:
         """Fills, cancels and expiries numbered above `after_seq`, in order."""
         return self._store.events(after_seq)
 

@@ -26,7 +26,7 @@ from ..market import Market, OrderResult
 from ..net import Netted, net
 from ..observe import Observer
 from ..orders import OrderState
-from ..ports import Broker, BrokerEvent, BrokerSnapshot, Reply
+from ..ports import Broker, BrokerEvent, BrokerSnapshot, Known, Reply
 from ..state import DecideState
 from ..tick import Tick
 from .feed import CaseFeed
@@ -103,8 +103,8 @@ class _Orders:
         events: tuple[BrokerEvent, ...] = ()
         if self.broker is not None:
             self.broker.advance(now)
-            events = tuple(self.broker.events(self.book.last_seq))
-            self.snapshot = self.broker.snapshot(now)
+            told = self.broker.hear(Known(self.book.last_seq), now)
+            events, self.snapshot = told.events, told.snapshot
         self.book, changes = books.apply(self.book, self.replies, events, interval)
         return changes
 

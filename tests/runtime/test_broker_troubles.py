@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from qmtl.engine.errors import BrokerError
-from qmtl.engine.ports import BrokerSnapshot
+from qmtl.engine.ports import Known, Told
 
 Open = Callable[..., Any]
 
@@ -24,10 +24,10 @@ class Deaf:
     def __getattr__(self, name: str) -> Any:
         return getattr(self.inner, name)
 
-    def snapshot(self, now: int) -> BrokerSnapshot:
+    def hear(self, known: Known, now: int) -> Told:
         if self.deaf:
             raise BrokerError("the account does not answer")
-        answer: BrokerSnapshot = self.inner.snapshot(now)
+        answer: Told = self.inner.hear(known, now)
         return answer
 
     def submit(self, order: Any, now: int) -> Any:
