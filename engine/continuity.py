@@ -15,7 +15,7 @@ from .errors import StateError
 from .execution.book import Book
 from .orders import PREFIX
 from .ports import BarFeed, Broker, Known
-from .record import FeedIdentity, LastTick, TickHeader
+from .record import AccountIdentity, FeedIdentity, LastTick, TickHeader
 
 _NOTHING = Decimal(0)
 #: equity further away than this is that of another account
@@ -31,6 +31,15 @@ def check_feed(stored: FeedIdentity | None, feed: BarFeed, interval: int) -> Non
         raise StateError(f"the journal was fed by {stored.source}, and the feed is now {feed.source}", _AFRESH)
     if stored.interval != interval:
         raise StateError(f"the journal ticks every {stored.interval} s, and the clock says {interval} s", _AFRESH)
+
+
+def check_identity(stored: AccountIdentity | None, account: AccountIdentity) -> None:
+    """The same account at the same broker."""
+    if stored is not None and stored != account:
+        raise StateError(
+            f"the journal is of account {stored.account} at {stored.broker}, and this is {account.account} at {account.broker}",
+            f"run it with the keys of the former account; or {_AFRESH}",
+        )
 
 
 def check_mode(stored: str, mode: str) -> None:
@@ -50,7 +59,10 @@ def check_new_account(broker: Broker) -> None:
 def check_account(broker: Broker, book: Book, last: TickHeader) -> None:
     """The account is the one the journal knows: as many events, and something of ours in it or about the equity of the last
     tick. What differs in single symbols is judged by the first tick: a split, closed by somebody else, or external (R10)."""
-    snapshot = broker.hear(Known(last_seq=book.last_seq), last.now).snapshot
+    told = broker.hear(Known(last_seq=book.last_seq, cursor=book.cursor), last.now)
+    if not told.numbered:  # an account with a number of its own was compared by that
+        return
+    snapshot = told.snapshot
     if snapshot.last_seq < book.last_seq:
         raise StateError(
             f"the account has {snapshot.last_seq} events, and the journal heard {book.last_seq}: it is another account",

@@ -2,6 +2,7 @@
 
 QmtlError
   DataError          bars or macro values that cannot be used (file, line, why)
+    SilentFeedError  a feed did not answer this time; it is asked again at the next tick
   CalendarError      a calendar that does not exist or does not cover the dates
   JournalError       storage failed or holds something unreadable
     DuplicateEntry   (stream, key) exists
@@ -23,6 +24,10 @@ class QmtlError(Exception):
 
 class DataError(QmtlError):
     """Bars or macro values that cannot be used."""
+
+
+class SilentFeedError(DataError):
+    """A feed did not answer this time. A run goes on without new bars, exits included, and asks again at the next tick."""
 
 
 class CalendarError(QmtlError):

@@ -15,7 +15,8 @@ Where the specification is silent:
 - UNKNOWN and server errors count once per client order id (the last 64 hashes are remembered). DENIED, EXPIRED_UNSENT and
   CANCELED say nothing about the broker and count neither way; business rejects neither.
 - Recoveries after failures: 5, 10, 20 minutes after the last failure; the fourth kill of an exchange day needs `resume`.
-- Several at once: auth, then week, then day, then failures. A kill that needs `resume` is never replaced.
+- Several at once: auth, then week, then day, then failures, then what the account or a person asks for. A kill that needs
+  `resume` is never replaced.
 - `failure_window` may be longer than the ring has ticks: then a bucket holds several, and counts until its last one is out.
 - `resume` of a daily kill leaves the weekly limit where it was: if that is broken too, it kills at once, for a second `resume`.
 - While killed, any failure starts the wait again. When a kill ends its counts start anew: old failures do not kill twice.
@@ -43,7 +44,7 @@ from .trading import TradingState
 BACKOFF = (300, 600, 1200)
 RATE_LIMIT = 0.20
 RATE_ORDERS = 20
-MANUAL = frozenset({Reason.KILL_DAY, Reason.KILL_WEEK, Reason.KILL_AUTH})
+MANUAL = frozenset({Reason.KILL_DAY, Reason.KILL_WEEK, Reason.KILL_AUTH, Reason.KILL_OPERATOR, Reason.KILL_RUNNER})
 #: kills whose `resume` sets a new level
 _LIFTS_DAY = frozenset({Reason.KILL_DAY, Reason.KILL_WEEK})
 _LIFTS_WEEK = frozenset({Reason.KILL_WEEK})
@@ -75,6 +76,7 @@ def judge(frame: Frame, tick: Tick) -> Gate:
             _kill(gate, kill, tick.now, 0)
     if failure not in (Reason.NONE, Reason.KILL_AUTH) and gate.kill not in MANUAL:
         _fail(gate, failure, tick)
+    _obey(gate, tick)
     _conclude(frame, gate, tick)
     return gate
 
@@ -82,7 +84,7 @@ def judge(frame: Frame, tick: Tick) -> Gate:
 #: fields of the state that are single numbers of the gate, in its order
 REMEMBERED: Final = (
     "day", "week", "day_anchor", "week_anchor", "day_level", "week_level", "day_breach_at", "week_breach_at", "kill",
-    "killed_at", "recover_at", "recoveries", "recovery_day", "consecutive", "ring_next", "failed_next",
+    "killed_at", "recover_at", "recoveries", "recovery_day", "consecutive", "ring_next", "failed_next", "flatten",
 )  # fmt: skip
 _ARRAYS: Final = attrgetter(*REMEMBERED)
 
@@ -114,6 +116,7 @@ def resume(state: DecideState, now: int) -> DecideState:
         killed_at=zero,
         recover_at=zero,
         consecutive=np.zeros((), dtype=np.int32),
+        flatten=np.zeros((), dtype=np.uint8),
         ring_at=np.zeros(RING, dtype=np.int64),
         now=np.array(now, dtype=np.int64),
         **levels,
@@ -293,8 +296,18 @@ def _failure(frame: Frame, gate: Gate, now: int) -> Reason:
 def _recover(gate: Gate, tick: Tick) -> None:
     if gate.kill in MANUAL or not gate.recover_at or tick.now < gate.recover_at:
         return
-    gate.kill = gate.killed_at = gate.recover_at = gate.consecutive = 0
+    gate.kill = gate.killed_at = gate.recover_at = gate.consecutive = gate.flatten = 0
     gate.ring_at = np.zeros(RING, dtype=np.int64)
+
+
+def _obey(gate: Gate, tick: Tick) -> None:
+    """A kill that the state of the account or a person asks for. One that needs a `resume` already stays what it is; what a
+    person says is carried out in any case: everything that works is cancelled, and closed where that was said."""
+    halt, person = tick.account.halt, tick.account.halt == Reason.KILL_OPERATOR
+    if halt and gate.kill not in MANUAL:
+        _kill(gate, Reason(halt), tick.now, 0)
+    if person:
+        gate.fired, gate.flatten = True, int(gate.flatten or tick.account.flatten)
 
 
 def _kill(gate: Gate, kill: Reason, now: int, recover_at: int) -> None:

@@ -140,7 +140,8 @@ class OrderResult:
 
 @dataclass(frozen=True, slots=True)
 class WorkingOrder:
-    """An order of ours that is not terminal yet. `qty` signed, what remains; `since` is the tick that sent it."""
+    """An order of ours that is not terminal yet. `qty` signed, what remains; `since` is the tick that sent it. `lost`: the
+    broker was asked for it and does not have it, which is no proof yet that it was never sent."""
 
     client_order_id: str
     symbol: str
@@ -148,6 +149,7 @@ class WorkingOrder:
     leg: str
     since: int
     attempt: int
+    lost: bool = False
 
 
 @dataclass(slots=True, eq=False)
@@ -206,6 +208,11 @@ class Account:
     split      [S] shares that one share of the tick before is now, 1 = no split; None = none anywhere
     broker_mark, marked_at  [S] the broker's own price of what is held and when it was so (epoch s); NaN and 0 = none
     elsewhere  value of external positions that are in no column here: they are no part of world capital either
+    blocked    reason code for which nothing may be opened in the whole account, 0 = none
+    halt       reason code of a kill that the account's own state or a person asks for, 0 = none; `flatten`: everything of
+               ours is to be closed with it
+    barred     [S] reason code for which nothing may be opened in a symbol; None = nowhere
+    unborrowed [S] symbols that cannot be sold short now; None = none
     """
 
     readable: bool
@@ -225,6 +232,11 @@ class Account:
     broker_mark: Floats | None = None
     marked_at: Ints | None = None
     elsewhere: float = 0.0
+    blocked: int = 0
+    halt: int = 0
+    flatten: bool = False
+    barred: Codes | None = None
+    unborrowed: Bools | None = None
 
 
 __all__ = [

@@ -8,7 +8,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Protocol
+from typing import Literal, Protocol
 
 from .bars import BarRow, Floats, Ints, MacroRow, OpenRow
 from .orders import Order
@@ -195,6 +195,7 @@ class Told:
     orders: tuple[BrokerOrder, ...] = ()
     activities: tuple[Activity, ...] = ()
     cursor: str = ""
+    numbered: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,6 +251,38 @@ class Broker(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Command:
+    """What a person asks a run to do, `at` a moment (epoch seconds): "kill" (everything that works is cancelled, nothing is
+    opened; `flatten`: what is ours is closed) or "resume" (of one `world` or all; with `symbol` not the kill but the pause of
+    that symbol). `name` is unique and rises with time."""
+
+    name: str
+    kind: Literal["kill", "resume"]
+    at: int
+    who: str
+    why: str
+    flatten: bool = False
+    world: str = ""
+    symbol: str = ""
+
+
+class Commands(Protocol):
+    """Where people leave commands for a run, also while it does not run."""
+
+    def take(self) -> tuple[Command, ...]:
+        """Commands that wait, oldest first. They stay until `done`, so that none is lost with a tick that failed."""
+        ...
+
+    def done(self, commands: Sequence[Command]) -> None:
+        """These were carried out and stand in the journal."""
+        ...
+
+    def killing(self) -> bool:
+        """Whether a kill waits: asked before each order leaves, so it is cheap."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
 class LogEntry:
     """One record for the journal. (stream, key) is unique for ever; `payload` is what the digest covers; `wall` holds
     wall-clock facts (JSON text) that the digest leaves out."""
@@ -278,6 +311,10 @@ class Journal(Protocol):
     def read(self, stream: str, after_epoch: int = -1) -> Iterator[StoredEntry]: ...
 
     def last(self, stream: str) -> StoredEntry | None: ...
+
+    def find(self, stream: str, key: str) -> StoredEntry | None:
+        """The entry of that key, None when there is none."""
+        ...
 
     def save_snapshot(self, epoch: int, payload: bytes) -> None:
         """Store a state snapshot (outside the digest; the newest two are kept), durable before return."""

@@ -140,3 +140,15 @@ class Reason(IntEnum):
     DENIED_MARK = 144, "denied.no_mark", "no price to size an entry with"
     REDUCED_FUNDS = 145, "net.reduced_funds", "sized down to the buying power"
     DENIED_COLLAR = 159, "denied.collar", "a fresh quote is further from the mark than the collar"
+    # the account as the broker sees it (reconciliation)
+    KILL_OPERATOR = 200, "kill.operator", "somebody said `qmtl kill`"
+    KILL_RUNNER = (
+        201,
+        "kill.other_runner",
+        "the broker has an order with an id of ours that this journal does not know: another runner trades this account",
+    )
+    ACCOUNT_BLOCKED = 202, "account.blocked", "the broker says that the account may not trade now"
+    CLOCK_SKEW = 203, "account.clock_skew", "our clock and the broker's differ by more than `clock.max_skew`"
+    NOT_TRADABLE = 204, "denied.not_tradable", "the broker does not let this symbol be traded now"
+    NOT_SHORTABLE = 205, "denied.not_shortable", "the broker has no shares of this symbol to borrow"
+    EXTERNAL_ORDER = 206, "denied.external_order", "an order that is not ours works in this symbol"

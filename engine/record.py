@@ -9,8 +9,10 @@
     intent          client_order_id       the order, JSON, before it is sent (dry_intent in a dry run: never sent)
     reply           epoch                 the broker's answers to the orders of the tick at epoch, JSON; `epoch+late`
                                           holds those found out by looking up after others had been stored
+    command         name of the command   what a person asked for while it ran, JSON
     resume          world@epoch           who lifted a kill, and why, JSON; world@epoch#symbol: the pause of one symbol
     event           last seq              broker events heard by one tick, JSON
+    account         epoch                 which account at which broker this is, JSON
     ledger          symbol@grid time      our quantity changed without a fill: a split, or closed by somebody else, JSON
 
 Wall-clock facts stand in the entry's `wall` field, which no digest covers.
@@ -18,7 +20,7 @@ Wall-clock facts stand in the entry's `wall` field, which no digest covers.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from decimal import Decimal
 from typing import Any
@@ -30,13 +32,13 @@ from qmtl.dsl.program import Program
 
 from . import wire
 from .bars import BarRow, MacroRow
-from .errors import StateError
-from .execution.book import BORROW, Book, Correction, Deal, Tracked, settled
+from .execution.book import Book, Correction
 from .journal import codec
 from .net import Denied, Netted
-from .orders import Order, OrderState
-from .ports import BrokerEvent, BrokerSnapshot, Journal, LogEntry, Reply
+from .orders import Order
+from .ports import BrokerEvent, BrokerSnapshot, Command, Journal, LogEntry, Reply
 from .state import DecideState, completed
+from .storedbook import StoredBook
 from .tick import RECORDS, Gate, Tick, columns
 
 Column = NDArray[Any]
@@ -55,30 +57,13 @@ class Money:
 
 
 @dataclass(frozen=True, slots=True)
-class StoredOrder:
-    """An order that is not terminal; the order itself stands in `intent` at its epoch."""
-
-    client_order_id: str
-    epoch: int
-    state: OrderState
-    filled: Decimal
-
-
-@dataclass(frozen=True, slots=True)
-class StoredBook:
-    """The book without what other streams hold already."""
-
-    orders: tuple[StoredOrder, ...]
-    last_seq: int
-
-
-@dataclass(frozen=True, slots=True)
 class TickHeader:
     """The inputs of a tick that are not columns, and what came out beside columns. Fills and results stand in the
     streams `event` and `reply`, positions in the columns `account.*`.
 
     `account` is None when the broker could not be read; `exact` holds the quantities that a float cannot; `book` is as
-    of after the decision; `bar` is the start of the newest bar that the decision knew (R23)."""
+    of after the decision; `bar` is the start of the newest bar that the decision knew (R23). `blocked`, `halt` and `flatten`
+    are those of `market.Account`."""
 
     now: int
     number: int
@@ -94,6 +79,9 @@ class TickHeader:
     cancels: tuple[str, ...]
     denied: tuple[Denied, ...]
     bar: int = 0
+    blocked: int = 0
+    halt: int = 0
+    flatten: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,8 +180,19 @@ REASONS = tuple(f"{name}.reason" for name in RECORDS if name != "gate")
 #: columns of `Account` that are journaled as "account.*"
 ACCOUNT = ("qty", "average_price", "external")
 
-#: columns that most ticks do not have: quotes, a second regime, splits, the broker's own prices
-OPTIONAL = {"market": ("quote", "quoted_at", "shadow"), "account": ("split", "broker_mark", "marked_at")}
+#: columns that most ticks do not have: quotes, a second regime, splits, the broker's own prices, what it does not allow
+OPTIONAL = {
+    "market": ("quote", "quoted_at", "shadow"),
+    "account": ("split", "broker_mark", "marked_at", "barred", "unborrowed"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class AccountIdentity:
+    """Which account the journal is of: the kind of broker, and the broker's own name of the account."""
+
+    broker: str
+    account: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,8 +234,7 @@ class Outcome:
         money = None
         if snapshot is not None:
             money = Money(snapshot.equity, snapshot.cash, snapshot.buying_power, snapshot.last_seq)
-        orders = tuple(StoredOrder(t.order.client_order_id, t.order.epoch, t.state, t.filled) for t in book.orders)
-        return cls(number, mode, source, money, StoredBook(orders, book.last_seq), netted)
+        return cls(number, mode, source, money, StoredBook.of(book), netted)
 
 
 def header_of(tick: Tick, outcome: Outcome) -> TickHeader:
@@ -257,6 +255,9 @@ def header_of(tick: Tick, outcome: Outcome) -> TickHeader:
         cancels=tuple(cancel.client_order_id for cancel in outcome.netted.cancels),
         denied=outcome.netted.denied,
         bar=tick.market.bar_start,
+        blocked=tick.account.blocked,
+        halt=tick.account.halt,
+        flatten=tick.account.flatten,
     )
 
 
@@ -327,6 +328,16 @@ def macro_entry(row: MacroRow, now: int) -> LogEntry:
 def feed_entry(feed: FeedIdentity, epoch: int) -> LogEntry:
     """The columns that bars have from here on."""
     return _json("feed", str(epoch), epoch, feed)
+
+
+def account_entry(account: AccountIdentity, epoch: int) -> LogEntry:
+    """The account that is traded from here on."""
+    return _json("account", str(epoch), epoch, account)
+
+
+def command_entry(command: Command, now: int) -> LogEntry:
+    """What a person asked for, as of the tick that carries it out."""
+    return _json("command", command.name, now, command)
 
 
 def resume_entry(world: str, epoch: int, who: str, why: str, *, symbol: str = "") -> LogEntry:
@@ -411,31 +422,6 @@ def read_macros(journal: Journal, after: int) -> Iterator[MacroRow]:
         yield MacroRow(row.series, row.day, row.known_at, np.array(row.values))
 
 
-def read_book(journal: Journal, stored: StoredBook) -> Book:
-    """The book again: orders from the journaled intents, quantities and money from the journaled fills of our orders and the
-    corrections, in the order they happened. StateError when an intent is missing."""
-    intents = {s.entry.key: s.entry.payload for s in journal.read("intent")}
-    missing = [order.client_order_id for order in stored.orders if order.client_order_id not in intents]
-    if missing:
-        raise StateError(f"the journal has no intent of order {missing[0]}", "restore the journal from a backup")
-    orders = tuple(Tracked(wire.loads(Order, intents[o.client_order_id]), o.state, o.filled) for o in stored.orders)
-    events = [event for s in journal.read("event") for event in wire.loads_all(BrokerEvent, s.entry.payload)]
-    flows = sum((event.price for event in events if event.kind == "flow"), Decimal(0))
-    happened: list[tuple[int, int, Deal | Correction]] = [
-        (event.seq, 0, Deal(event, _leg(event, intents)))
-        for event in events
-        if event.kind == BORROW or (event.kind == "fill" and event.client_order_id in intents)
-    ]
-    corrections = (wire.loads(Correction, s.entry.payload) for s in journal.read("ledger"))
-    happened += ((correction.seq, 1, correction) for correction in corrections)
-    happened.sort(key=lambda item: item[:2])  # stable: two corrections after the same event stay as they were
-    return settled(Book(orders, stored.last_seq, flows=flows), (entry for _, _, entry in happened))
-
-
-def _leg(event: BrokerEvent, intents: Mapping[str, bytes]) -> str:
-    return BORROW if event.kind == BORROW else wire.loads(Order, intents[event.client_order_id]).leg
-
-
 def read_replies(journal: Journal, epoch: int) -> tuple[Reply, ...]:
     """Answers to orders of the tick at `epoch` that were stored when the run stopped."""
     stored = (s.entry for s in journal.read("reply", epoch - 1) if s.entry.epoch == epoch)
@@ -451,6 +437,17 @@ def last_feed(journal: Journal) -> FeedIdentity | None:
     """What the newest bars come from."""
     stored = journal.last("feed")
     return wire.loads(FeedIdentity, stored.entry.payload) if stored else None
+
+
+def last_account(journal: Journal) -> AccountIdentity | None:
+    """The account that the journal is of; None for a journal that never said so."""
+    stored = journal.last("account")
+    return wire.loads(AccountIdentity, stored.entry.payload) if stored else None
+
+
+def read_commands(journal: Journal) -> Iterator[Command]:
+    """Everything that people asked for while it ran, oldest first."""
+    return (wire.loads(Command, s.entry.payload) for s in journal.read("command"))
 
 
 def resumed_since(journal: Journal, epoch: int) -> frozenset[str]:

@@ -3,7 +3,7 @@
 In: edges (feed, macro, broker, journal), running worlds, and where the journal stands. Out: a `TickReport` per tick for
 whoever watches. Nothing is decided here; the order of the steps is the whole content:
 
-1. hear      the broker's events and positions, answers that were lost; splits and what others closed
+1. hear      commands of people; the broker's orders and positions, answers that were lost; splits and what others closed
 2. observe   bars and macro values that became known, and the newest quotes
 3. decide    every world on its own account, then `net` for the account
 4. commit    inputs, columns, reasons and orders in one durable commit
@@ -12,6 +12,7 @@ whoever watches. Nothing is decided here; the order of the steps is the whole co
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -19,21 +20,39 @@ from dataclasses import dataclass, replace
 from .bars import BarRow, MacroRow, traded
 from .columns import Slice
 from .decide import decide
-from .errors import BrokerError, DataError
+from .errors import DataError, SilentFeedError
 from .execution import book as books
 from .execution.account import profits, shares_of, world_account
-from .execution.send import cancel_all, settle, submit_all
+from .execution.conditions import Conditions, conditions_of
+from .execution.reconcile import Reconciled, Rules, certain, reconcile, settle
+from .execution.send import ALWAYS, NEVER, Permit, cancel_all, still_true, submit_all
 from .execution.splits import Seen, corrections
+from .execution.troubles import Trouble, troubles_of
 from .frame import Frame
 from .journal.codec import Record
+from .killswitch import resume
 from .market import Market
 from .net import Netted, net
 from .observe import Observer
-from .ports import BarFeed, Broker, BrokerEvent, BrokerSnapshot, Journal, Known, LogEntry, MacroFeed, QuoteFeed, Reply
-from .prices import judged, rescaled
+from .orders import Order
+from .ports import (
+    BarFeed,
+    Broker,
+    BrokerSnapshot,
+    Command,
+    Commands,
+    Journal,
+    LogEntry,
+    MacroFeed,
+    QuoteFeed,
+    Reply,
+)
+from .prices import judged, lifted, rescaled
+from .reasons import Reason
 from .record import (
     Outcome,
     bar_entry,
+    command_entry,
     event_entry,
     intent_entry,
     ledger_entry,
@@ -49,13 +68,14 @@ from .tick import Tick
 @dataclass(frozen=True, slots=True)
 class Edges:
     """Everything outside, behind Protocols. `quotes` None: nobody knows prices between two bars, and no order is refused by
-    one."""
+    one. `commands` None: nobody can say anything while it runs."""
 
     feed: BarFeed
     macro: MacroFeed
     broker: Broker
     journal: Journal
     quotes: QuoteFeed | None = None
+    commands: Commands | None = None
 
 
 @dataclass(slots=True)
@@ -79,12 +99,15 @@ class RunningWorld:
 @dataclass(frozen=True, slots=True)
 class RunSettings:
     """`interval` seconds between grid times; `dry` decides and journals but sends nothing; `snapshot_every` in decision
-    ticks."""
+    ticks. `deadline`: seconds after the beginning of a tick from which on it sends nothing more. `max_skew`: seconds that our
+    clock may be off the broker's."""
 
     account: str
     mode: str
     interval: int = 60
     snapshot_every: int = 26
+    deadline: float = math.inf
+    max_skew: float = math.inf
 
     @property
     def dry(self) -> bool:
@@ -121,66 +144,73 @@ class TickReport:
     source: str
     mode: str
     seconds: float
+    troubles: tuple[Trouble, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """What the broker told at a tick: its answer (None = it could not be read), the book after it, what changed, and what
-    changed without a fill of ours."""
+    """What a tick heard: the account after reconciliation, the book after splits and what others closed, what may not be done,
+    and what people said."""
 
-    snapshot: BrokerSnapshot | None
+    told: Reconciled
     book: books.Book
-    changes: books.Changes
     corrected: tuple[books.Correction, ...]
+    conditions: Conditions
+    commands: tuple[Command, ...]
 
 
 class Runtime:
     """Steps worlds on one account. Use: `tick(now)` for rising grid times, then `stop()`."""
 
-    def __init__(self, edges: Edges, worlds: Sequence[RunningWorld], settings: RunSettings, progress: Progress) -> None:
+    def __init__(
+        self,
+        edges: Edges,
+        worlds: Sequence[RunningWorld],
+        settings: RunSettings,
+        progress: Progress,
+        permit: Permit = ALWAYS,
+    ) -> None:
+        """`permit` is asked before each order leaves."""
         self.edges = edges
         self.worlds = list(worlds)
         self.settings = settings
         self.progress = progress
+        own = Permit((*permit.checks, self._late, self._killing))
+        self._rules = Rules(settings.interval, NEVER if settings.dry else own, self._knows, look=not settings.dry)
+        self._began = time.monotonic()
 
     def tick(self, now: int) -> TickReport:
         """Run one tick to its end. Raises JournalError (nothing was sent) or DataError; broker failures are no errors
         here but unread positions and UNKNOWN orders."""
-        began = time.monotonic()
-        settled = (
-            settle(self.edges.broker, self.progress.book, self._answered(), now, 2 * self.settings.interval)
-            if not self.settings.dry
-            else ()
-        )
-        events, snapshot = self._hear(now)
-        replies = self.progress.replies + settled
-        book, changes = books.apply(self.progress.book, replies, events, self.settings.interval)
-        corrected = corrections(snapshot, book, changes, self._seen) if snapshot is not None else ()
-        heard = Heard(snapshot, books.settled(book, corrected) if corrected else book, changes, corrected)
-        rows, macros = self._observe(now)
+        self._began = time.monotonic()
+        heard = self._hear(now)
+        rows, macros, silent = self._observe(now)
         ticks = self._decide(now, heard, decision=bool(rows))
         netted = net(ticks, ticks[0].account, self.settings.account)
-        after = heard.book if self.settings.dry else books.add(heard.book, netted.orders)
-        fresh = settled if self.progress.journaled else replies
+        told, after = heard.told, heard.book if self.settings.dry else books.add(heard.book, netted.orders)
+        fresh = told.replies if self.progress.journaled else (*self.progress.replies, *told.replies)
         source = self.edges.feed.source
         number = self.progress.number + 1
-        outcome = Outcome.of(number, self.settings.mode, source, snapshot, after, netted)
+        outcome = Outcome.of(number, self.settings.mode, source, told.snapshot, after, netted)
         entries = [
+            *(command_entry(command, now) for command in heard.commands),
             *([reply_entry(fresh, self.progress.last, late=self.progress.journaled)] if fresh else ()),
-            *([event_entry(events, now)] if events else ()),
-            *(ledger_entry(correction, now) for correction in corrected),
+            *([event_entry(told.events, now)] if told.events else ()),
+            *(ledger_entry(correction, now) for correction in heard.corrected),
             *(macro_entry(row, now) for row in macros),
             *(bar_entry(row, now) for row in rows),
             *(self._record(world, tick, outcome) for world, tick in zip(self.worlds, ticks, strict=True)),
             *(intent_entry(order, dry=self.settings.dry) for order in netted.orders),
         ]
         self.edges.journal.append(entries)
-        sent = self._send(netted, after, now)
+        if heard.commands and self.edges.commands is not None:
+            self.edges.commands.done(heard.commands)
+        sent = self._send(netted, after, told.snapshot, now)
         self._advance(now, after, sent, netted, decision=bool(rows))
-        seconds = time.monotonic() - began
         return TickReport(
-            now, number, bool(rows), tuple(ticks), netted, changes, sent, snapshot, source, self.settings.mode, seconds
-        )
+            now, number, bool(rows), tuple(ticks), netted, told.changes, sent, told.snapshot, source, self.settings.mode,
+            time.monotonic() - self._began, troubles_of(told, silent, now, self.settings.interval),
+        )  # fmt: skip
 
     def complete(self, now: int) -> None:
         """Finish the last tick of an earlier run: orders that were journaled and whose answers are not known are looked
@@ -188,11 +218,14 @@ class Runtime:
         the present on a wall clock. Call once, before the first `tick`."""
         if self.settings.dry:
             return
-        found = settle(self.edges.broker, self.progress.book, self._answered(), now, 2 * self.settings.interval)
-        if found:
+        self._began = time.monotonic()
+        settled = settle(self.edges.broker, self.progress.book, certain(self.progress.replies), now, self._rules)
+        self.progress = replace(self.progress, book=settled.book)
+        if settled.replies:
             late = bool(self.progress.replies)
-            self.edges.journal.append([reply_entry(found, self.progress.last, late=late)])
-            self.progress = replace(self.progress, replies=self.progress.replies + found, journaled=True)
+            self.edges.journal.append([reply_entry(settled.replies, self.progress.last, late=late)])
+            replies = self.progress.replies + settled.replies
+            self.progress = replace(self.progress, replies=replies, journaled=True)
 
     def stop(self) -> None:
         """Store what the next start needs: answers not yet journaled, and a snapshot of the state."""
@@ -207,24 +240,67 @@ class Runtime:
         saved = Saved(self.progress.last, self.edges.feed.symbols, states)
         self.edges.journal.save_snapshot(saved.epoch, save(saved))
 
-    def _answered(self) -> frozenset[str]:
-        return frozenset(reply.client_order_id for reply in self.progress.replies)
+    def _late(self, _order: Order) -> str:
+        """Ticks never overlap: what is left when its time is over waits for the next one (R36)."""
+        return "the tick ran out of time" if time.monotonic() - self._began > self.settings.deadline else ""
 
-    def _hear(self, now: int) -> tuple[Sequence[BrokerEvent], BrokerSnapshot | None]:
-        """New events first, then positions: a snapshot may be newer than the events, never older."""
+    def _killing(self, order: Order) -> str:
+        """A kill counts from the moment it is said: entries stop within the tick that is being sent (R07), exits go (R42)."""
+        waits = order.leg == "open" and self.edges.commands is not None and self.edges.commands.killing()
+        return "somebody said `qmtl kill`" if waits else ""
+
+    def _knows(self, client_order_id: str) -> bool:
+        return self.edges.journal.find("intent", client_order_id) is not None
+
+    def _hear(self, now: int) -> Heard:
+        commands = self._commands()
+        told = reconcile(self.edges.broker, self.progress.book, self.progress.replies, now, self._rules)
+        corrected: tuple[books.Correction, ...] = ()
+        if told.snapshot is not None:
+            corrected = corrections(told.snapshot, told.book, told.changes, self._seen)
+        kill = next((c for c in reversed(commands) if c.kind == "kill"), None)
+        asked = (int(Reason.KILL_OPERATOR), kill.flatten) if kill is not None else (0, False)
+        conditions = conditions_of(told.snapshot, told.others, told.runners, asked, self.settings.max_skew)
+        for command in commands:
+            self._obey(command, now)
+        book = books.settled(told.book, corrected) if corrected else told.book
+        return Heard(told, book, corrected, conditions, commands)
+
+    def _commands(self) -> tuple[Command, ...]:
+        """What people said since the last tick. One that is in the journal was carried out before a crash."""
+        waiting = self.edges.commands.take() if self.edges.commands is not None else ()
+        if not waiting:
+            return ()
+        assert self.edges.commands is not None
+        old = tuple(c for c in waiting if self.edges.journal.find("command", c.name) is not None)
+        if old:
+            self.edges.commands.done(old)
+        return tuple(c for c in waiting if c not in old)
+
+    def _obey(self, command: Command, now: int) -> None:
+        """Lift a kill or the pause of a symbol; a kill itself is the risk gate's business."""
+        if command.kind != "resume":
+            return
+        for world in self.worlds:
+            column = world.frame.index.get(command.symbol)
+            if command.world not in ("", world.name):
+                continue
+            if not command.symbol:
+                world.state = resume(world.state, now)
+            elif column is not None:
+                world.state = lifted(world.state, (column,))
+
+    def _observe(self, now: int) -> tuple[list[BarRow], list[MacroRow], str]:
+        """Rows that became known, and what a feed did not answer ("" = all did): a run goes on without it (R37)."""
+        silent, rows, macros = "", list[BarRow](), list[MacroRow]()
         try:
-            self.edges.broker.advance(now)
-            told = self.edges.broker.hear(Known(self.progress.book.last_seq), now)
-        except BrokerError:
-            return (), None
-        return told.events, told.snapshot
-
-    def _observe(self, now: int) -> tuple[list[BarRow], list[MacroRow]]:
-        macros = list(self.edges.macro.rows(self.progress.last, now))
-        rows = list(self.edges.feed.rows(self.progress.last, now))
+            macros = list(self.edges.macro.rows(self.progress.last, now))
+            rows = list(self.edges.feed.rows(self.progress.last, now))
+        except SilentFeedError as error:
+            silent = str(error)
         for world in self.worlds:
             feed_all(world.observer, macros, [world.columns.row(row) for row in rows])
-        return rows, macros
+        return rows, macros, silent
 
     def _decide(self, now: int, heard: Heard, *, decision: bool) -> list[Tick]:
         splits = {c.symbol: c.shares for c in heard.corrected if c.why == "split"}
@@ -233,7 +309,13 @@ class Runtime:
         ticks = []
         for world, market, own in zip(self.worlds, markets, won, strict=True):
             account = world_account(
-                world.frame.index, heard.snapshot, heard.book, heard.changes, others=sum(won) - own, splits=splits
+                world.frame.index,
+                heard.told.snapshot,
+                heard.book,
+                heard.told.changes,
+                others=sum(won) - own,
+                splits=splits,
+                conditions=heard.conditions,
             )
             world.state, tick = decide(world.frame, world.state, market, account, now)
             ticks.append(tick)
@@ -277,12 +359,14 @@ class Runtime:
         entry, world.base = tick_entry(tick, outcome, base)
         return entry
 
-    def _send(self, netted: Netted, after: books.Book, now: int) -> tuple[Reply, ...]:
+    def _send(self, netted: Netted, after: books.Book, snapshot: BrokerSnapshot | None, now: int) -> tuple[Reply, ...]:
         if self.settings.dry:
             return ()
         new = frozenset(order.client_order_id for order in netted.orders)
         cancel_all(self.edges.broker, (cancel.client_order_id for cancel in netted.cancels), now)
-        return submit_all(self.edges.broker, (t for t in after.orders if t.order.client_order_id in new), now)
+        wanted = tuple(t for t in after.orders if t.order.client_order_id in new)
+        true, refused = still_true(self.edges.broker, snapshot, wanted)
+        return (*refused, *submit_all(self.edges.broker, true, now, self._rules.permit))
 
     def _advance(self, now: int, after: books.Book, sent: tuple[Reply, ...], netted: Netted, *, decision: bool) -> None:
         decisions = self.progress.decisions + decision

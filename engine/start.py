@@ -14,7 +14,15 @@ from qmtl.dsl.program import Program
 from . import state as states
 from .calendar import SessionCalendar, warmup_start
 from .columns import columns_of
-from .continuity import busy, check_account, check_feed, check_mode, check_new_account, check_worlds
+from .continuity import (
+    busy,
+    check_account,
+    check_feed,
+    check_identity,
+    check_mode,
+    check_new_account,
+    check_worlds,
+)
 from .errors import StateError
 from .frame import build_frame
 from .killswitch import resume
@@ -22,14 +30,16 @@ from .observe import Observer
 from .ports import Journal
 from .prices import lifted as believed_again
 from .record import (
+    AccountIdentity,
     FeedIdentity,
     LastTick,
+    account_entry,
     feed_entry,
+    last_account,
     last_feed,
     last_programs,
     last_tick,
     program_entry,
-    read_book,
     read_macros,
     read_replies,
     read_rows,
@@ -39,12 +49,13 @@ from .record import (
 from .runtime import Edges, Progress, RunningWorld, Runtime, feed_all
 from .shadow import recounted
 from .snapshot import Saved, load
+from .storedbook import read_book
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
     """What every start needs: edges, the exchange calendar, the feed's delay and the tick interval in seconds, and how a
-    program becomes bytes and comes back."""
+    program becomes bytes and comes back; the kind of broker."""
 
     edges: Edges
     calendar: SessionCalendar
@@ -53,6 +64,12 @@ class Setting:
     mode: str
     encode: Callable[[Program], bytes]
     decode: Callable[[bytes], Program]
+    broker: str = "paper"
+
+    @property
+    def account(self) -> AccountIdentity:
+        """Which account this is."""
+        return AccountIdentity(self.broker, self.edges.broker.account_id)
 
 
 def begin(setting: Setting, programs: Sequence[Program], start: int) -> tuple[list[RunningWorld], Progress]:
@@ -62,8 +79,10 @@ def begin(setting: Setting, programs: Sequence[Program], start: int) -> tuple[li
     ran = last_programs(journal, setting.decode)
     stored = {name: tick for name in ran if (tick := last_tick(journal, name)) is not None}
     check_feed(last_feed(journal), setting.edges.feed, setting.interval)
+    check_identity(last_account(journal), setting.account)
     if not stored:
-        check_new_account(setting.edges.broker)
+        if setting.mode != "dry":
+            check_new_account(setting.edges.broker)
         return [_warm(setting, program, start) for program in programs], Progress(start)
     return _resume(setting, programs, ran, stored)
 
@@ -78,6 +97,8 @@ def note(runtime: Runtime, setting: Setting) -> None:
     feed = FeedIdentity(setting.edges.feed.symbols, setting.edges.feed.source, setting.interval)
     if last_feed(journal) != feed:
         entries.append(feed_entry(feed, epoch))
+    if last_account(journal) != setting.account:
+        entries.append(account_entry(setting.account, epoch))
     if entries:
         journal.append(entries)
 

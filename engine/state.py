@@ -120,6 +120,7 @@ FIELDS: Final[tuple[Field, ...]] = (
     Field(
         "entry_take_level", "<f8", "S", "price when the entry was decided; NaN: none, or a distance", np.nan, later=True
     ),
+    Field("flatten", "|u1", "", "1: the kill closes everything of ours, whatever the text says", 0, later=True),
 )
 
 
@@ -186,6 +187,7 @@ class DecideState:
     stale_at: Ints
     entry_stop_level: Floats
     entry_take_level: Floats
+    flatten: Codes
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,8 @@ FORMAT: Final = "qmtl.tick.v1"
 NO_LEG: Final = 0
 OPEN_LEG: Final = 1
 CLOSE_LEG: Final = 2
+#: `Load.working` of an opening order that the broker does not seem to have: it blocks entries, and delays no exit
+LOST_LEG: Final = 3
 
 
 class PolicyLabel(IntEnum):
@@ -60,7 +62,7 @@ class Load:
     solvent          capital is positive; else fractions mean nothing: no entries, trims or reductions
     current          signed fraction held, external ones too;  held: ours and not zero
     resting          signed fraction of working opening orders
-    working          NO_LEG, OPEN_LEG or CLOSE_LEG; working_qty signed shares that remain; working_since tick
+    working          NO_LEG, OPEN_LEG, CLOSE_LEG or LOST_LEG; working_qty signed shares that remain; working_since tick
     owner ... stopping   the position's memory after the fills of this tick
     mark             price that counts now;  believed, mark_scale, gap_at, settling, average  what is remembered
     """
@@ -237,6 +239,7 @@ class Gate:
     ring_next: int
     failed_ids: Hashes
     failed_next: int
+    flatten: int = 0
 
 
 @dataclass(slots=True, eq=False)

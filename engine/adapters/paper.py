@@ -168,7 +168,7 @@ class PaperAccount:
 
     def hear(self, known: Known, now: int) -> Told:
         """New events from the account's own log, and its state."""
-        return Told(self.snapshot(now), self._store.events(known.last_seq))
+        return Told(self.snapshot(now), self._store.events(known.last_seq), numbered=True)
 
     def positions(self) -> tuple[Position, ...]:
         """What is held; nothing fills between two calls of `advance`."""

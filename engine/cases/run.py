@@ -20,7 +20,7 @@ from ..calendar import SessionCalendar
 from ..decide import decide
 from ..execution import book as books
 from ..execution.account import world_account
-from ..execution.send import cancel_all, submit_all
+from ..execution.send import ALWAYS, cancel_all, submit_all
 from ..frame import Frame, build_frame, strategy_label
 from ..market import Market, OrderResult
 from ..net import Netted, net
@@ -114,7 +114,8 @@ class _Orders:
         self.book = books.add(self.book, netted.orders)
         new = {order.client_order_id for order in netted.orders}
         cancel_all(self.broker, (cancel.client_order_id for cancel in netted.cancels), now)
-        self.replies = submit_all(self.broker, (t for t in self.book.orders if t.order.client_order_id in new), now)
+        fresh = (t for t in self.book.orders if t.order.client_order_id in new)
+        self.replies = submit_all(self.broker, fresh, now, ALWAYS)
 
 
 def play(case: Case, under_test: WorldUnderTest, open_account: OpenAccount) -> tuple[Played, ...]:
@@ -138,7 +139,7 @@ def play(case: Case, under_test: WorldUnderTest, open_account: OpenAccount) -> t
             if orders.broker is None:
                 rows = [row for stretch in parts for row in stretch.rows]
                 orders.broker = open_account(CaseFeed(frame.names.symbols, rows, under_test.calendar), begin.snapshot)
-                submit_all(orders.broker, begin.book.orders, step.at)
+                submit_all(orders.broker, begin.book.orders, step.at, ALWAYS)
             orders.send(latest.netted, step.at)
     return tuple(played)
 

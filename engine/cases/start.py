@@ -16,7 +16,7 @@ import numpy as np
 from qmtl.dsl.cases.model import Case, Held
 
 from ..bars import Floats
-from ..execution.book import Book, Tracked
+from ..execution.book import Book, Holding, Tracked
 from ..frame import Frame, day_number
 from ..killswitch import week_number
 from ..market import SessionTimes
@@ -43,19 +43,19 @@ def opening(case: Case, frame: Frame, marks: Floats) -> Opening:
     """Positions and cash such that the equity is the case's, and every size the fraction it says."""
     prices = {held.symbol: _price(held, marks, frame) for held in case.positions}
     capital = _capital(case, frame, prices)
-    positions, ledger = [], []
+    positions, holdings = [], []
     for held in case.positions:
         qty = _qty(frame, held.size, held.qty, capital / prices[held.symbol])
         average = held.average_price or prices[held.symbol]
         positions.append(Position(held.symbol, qty, Decimal(repr(average))))
         if not held.external and qty:
-            ledger.append((held.symbol, qty))
+            holdings.append(Holding(case.world, held.symbol, qty, _ZERO))
     worth = [p.qty * Decimal(repr(prices[p.symbol])) for p in positions]
     equity = Decimal(repr(case.equity))
     cash = equity - sum(worth, _ZERO)
     power = max(cash + _SHORT * sum((w for w in worth if w < 0), _ZERO), _ZERO)
     snapshot = BrokerSnapshot(equity, cash, power, tuple(p for p in positions if p.qty), (), 0)
-    return Opening(snapshot, Book(orders=_working(case, frame, marks, capital), ledger=tuple(sorted(ledger))))
+    return Opening(snapshot, Book(orders=_working(case, frame, marks, capital), holdings=tuple(holdings)))
 
 
 def _price(held: Held, marks: Floats, frame: Frame) -> float:

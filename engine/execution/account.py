@@ -20,6 +20,7 @@ from ..bars import Bools, Floats, Ints
 from ..market import Account, Fill
 from ..ports import BrokerSnapshot, Position
 from .book import Book, Changes, working
+from .conditions import FREE, Conditions
 
 ZERO = Decimal(0)
 #: most ticks
@@ -49,9 +50,11 @@ def world_account(
     *,
     others: float = 0.0,
     splits: Mapping[str, float] = NO_SPLITS,
+    conditions: Conditions = FREE,
 ) -> Account:
     """Columns over the universe (`column`: symbol -> index); `snapshot` None = positions could not be read, which is not
-    the same as flat (R11). `splits`: symbol -> shares of now for one of the tick before; `book` is corrected already."""
+    the same as flat (R11). `splits`: symbol -> shares of now for one of the tick before; `book` is corrected already.
+    `conditions`: what may not be done now."""
     held = _held(column, snapshot.positions if snapshot else (), dict(book.ledger))
     if snapshot:
         for symbol, _ in book.ledger:
@@ -77,6 +80,11 @@ def world_account(
         broker_mark=held.mark if marked else None,
         marked_at=held.marked_at if marked else None,
         elsewhere=held.elsewhere,
+        blocked=conditions.blocked,
+        halt=conditions.halt,
+        flatten=conditions.flatten,
+        barred=conditions.barred_in(column),
+        unborrowed=conditions.unborrowed_in(column),
     )
 
 

@@ -1,68 +1,92 @@
-"""The only place from which an order reaches a broker, and the only one that asks about lost answers.
+"""The only place from which an order reaches a broker.
 
-In: orders that are already journaled. Out: replies, one per order; a failed call is an UNKNOWN reply, never a retry.
+In: orders that are already journaled, and a `Permit`. Out: replies; a failed call is an UNKNOWN reply, never a retry. An order
+that may not leave any more gets no reply: it stays INTENDED, and reconciliation settles it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
 
 from ..errors import BrokerError
-from ..orders import OrderState
-from ..ports import Broker, Reply
-from .book import Book, Tracked
+from ..orders import Order, OrderState
+from ..ports import Broker, BrokerSnapshot, Position, Reply
+from .lifecycle import Tracked
+
+#: says why an order may not leave now; "" = it may
+Check = Callable[[Order], str]
 
 
-def submit_all(broker: Broker, orders: Iterable[Tracked], now: int) -> tuple[Reply, ...]:
-    """Submit each journaled order once, in the order given."""
-    return tuple(_submit(broker, tracked, now) for tracked in orders)
+@dataclass(frozen=True, slots=True)
+class Permit:
+    """Whether an order may leave: asked for each, at the last moment. After a stop, a kill, the loss of the lock or the end of
+    a tick's time nothing is submitted any more (R07, R36, R53); a kill still lets exits go (R42)."""
+
+    checks: tuple[Check, ...] = ()
+
+    def refuses(self, order: Order) -> str:
+        """Why it may not, "" when it may."""
+        return next((why for check in self.checks if (why := check(order))), "")
+
+
+#: of runs that nobody can stop in the middle of a tick: tests and cases
+ALWAYS = Permit()
+#: of a dry run
+NEVER = Permit((lambda _order: "a dry run sends nothing",))
+
+
+def submit_all(broker: Broker, orders: Iterable[Tracked], now: int, permit: Permit) -> tuple[Reply, ...]:
+    """Submit each journaled order once, in the order given; those that the permit stops are left out."""
+    replies = (submit(broker, tracked, now, permit) for tracked in orders)
+    return tuple(reply for reply in replies if reply is not None)
+
+
+def submit(broker: Broker, tracked: Tracked, now: int, permit: Permit) -> Reply | None:
+    """Send one order; None when it may not leave."""
+    if permit.refuses(tracked.order):
+        return None
+    try:
+        return broker.submit(tracked.order, now)
+    except BrokerError as error:
+        return Reply(tracked.order.client_order_id, OrderState.UNKNOWN, 0, "unknown", str(error))
 
 
 def cancel_all(broker: Broker, client_order_ids: Iterable[str], now: int) -> tuple[Reply, ...]:
-    """Ask for cancels; whether they worked is told by broker events, so the replies only say that the call was made."""
+    """Ask for cancels; whether they worked is told by the broker later, so the replies only say that the call was made."""
     replies = []
     for name in client_order_ids:
         try:
             replies.append(broker.cancel(name, now))
         except BrokerError as error:
-            replies.append(_unknown(name, error))
+            replies.append(Reply(name, OrderState.UNKNOWN, 0, "unknown", str(error)))
     return tuple(replies)
 
 
-def settle(broker: Broker, book: Book, answered: frozenset[str], now: int, fresh: int) -> tuple[Reply, ...]:
-    """Find out about orders whose answer was lost (a crash after the commit, a timeout): look each up by its client id;
-    one that the broker does not know is sent again with the same id and payload within `fresh` seconds of its tick (R01,
-    R05). Later it is not, exits included: what they were computed from is no longer true, and the next tick asks anew."""
-    replies = []
-    for tracked in book.orders:
-        name = tracked.order.client_order_id
-        if tracked.state not in (OrderState.INTENDED, OrderState.UNKNOWN) or name in answered:
-            continue
-        try:
-            found = broker.lookup(name)
-        except BrokerError as error:
-            replies.append(_unknown(name, error))
-            continue
-        if found is not None:
-            refused = found.state == OrderState.REJECTED
-            replies.append(
-                Reply(name, found.state, 403, "business", "") if refused else Reply(name, "ACCEPTED", 200, "", "")
-            )
-        elif now > tracked.order.epoch + fresh:
-            replies.append(
-                Reply(name, OrderState.EXPIRED_UNSENT, 0, "", "not sent in time; the next decision asks anew")
-            )
-        else:
-            replies.append(_submit(broker, tracked, now))
-    return tuple(replies)
-
-
-def _submit(broker: Broker, tracked: Tracked, now: int) -> Reply:
+def still_true(
+    broker: Broker, snapshot: BrokerSnapshot | None, orders: Sequence[Tracked]
+) -> tuple[tuple[Tracked, ...], tuple[Reply, ...]]:
+    """(Orders whose symbol is held as it was when they were decided, refusals of the others): a fill between the reading and the
+    sending changes what they were computed from. Nothing is left when positions cannot be read: then nobody knows."""
+    if not orders or snapshot is None:
+        return tuple(orders), ()
     try:
-        return broker.submit(tracked.order, now)
-    except BrokerError as error:
-        return _unknown(tracked.order.client_order_id, error)
+        now = _held(broker.positions())
+    except BrokerError:
+        return (), ()
+    before = _held(snapshot.positions)
+    moved = {s for s in now.keys() | before.keys() if now.get(s) != before.get(s)}
+    told = "the position changed between the decision and the sending; the next decision asks anew"
+    return (
+        tuple(t for t in orders if t.order.symbol not in moved),
+        tuple(
+            Reply(t.order.client_order_id, OrderState.EXPIRED_UNSENT, 0, "", told)
+            for t in orders
+            if t.order.symbol in moved
+        ),
+    )
 
 
-def _unknown(client_order_id: str, error: BrokerError) -> Reply:
-    return Reply(client_order_id, OrderState.UNKNOWN, 0, "unknown", str(error))
+def _held(positions: Iterable[Position]) -> Mapping[str, Decimal]:
+    return {p.symbol: p.qty for p in positions if p.qty}

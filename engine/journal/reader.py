@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 from ..errors import JournalError
 from ..ports import StoredEntry
-from .sqlite import check_format, read_last, read_snapshot, read_stream, translated
+from .sqlite import check_format, read_key, read_last, read_snapshot, read_stream, translated
 
 
 class JournalReader:
@@ -55,6 +55,10 @@ class JournalReader:
     def last(self, stream: str) -> StoredEntry | None:
         """The newest entry of a stream."""
         return read_last(self._db, self._path, stream)
+
+    def find(self, stream: str, key: str) -> StoredEntry | None:
+        """The entry of that key."""
+        return read_key(self._db, self._path, stream, key)
 
     def load_snapshot(self) -> tuple[int, bytes] | None:
         """The newest snapshot whose checksum holds."""

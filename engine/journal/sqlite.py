@@ -102,6 +102,10 @@ class SqliteJournal:
         """The newest entry of a stream."""
         return read_last(self._db, self._path, stream)
 
+    def find(self, stream: str, key: str) -> StoredEntry | None:
+        """The entry of that key."""
+        return read_key(self._db, self._path, stream, key)
+
     def save_snapshot(self, epoch: int, payload: bytes) -> None:
         """Store a state snapshot, durable before return; the newest two are kept."""
         with translated(self._path), self._commit():
@@ -204,6 +208,13 @@ def read_last(db: sqlite3.Connection, path: Path, stream: str) -> StoredEntry | 
     """The newest entry of a stream."""
     with translated(path):
         row = db.execute(_SELECT + "ORDER BY seq DESC LIMIT 1", (stream,)).fetchone()
+    return _stored(row) if row else None
+
+
+def read_key(db: sqlite3.Connection, path: Path, stream: str, key: str) -> StoredEntry | None:
+    """The entry of that (stream, key), None when there is none."""
+    with translated(path):
+        row = db.execute(_SELECT + "AND key = ?", (stream, key)).fetchone()
     return _stored(row) if row else None
 
 

@@ -32,7 +32,7 @@ from ..market import Account, Fill, FillColumns, WorkingColumns, WorkingOrder
 from ..prices import judged, rescaled, settling
 from ..reasons import Reason
 from ..state import GONE, NOBODY, DecideState
-from ..tick import CLOSE_LEG, OPEN_LEG, Load, Tick, no_reasons, put, some
+from ..tick import CLOSE_LEG, LOST_LEG, NO_LEG, OPEN_LEG, Load, Tick, no_reasons, put, some
 
 JUMP = 0.20
 AGREE = 0.05
@@ -158,8 +158,9 @@ def _worth(account: Account) -> Floats:
 
 
 def _resting(working: WorkingColumns, fraction: Floats) -> Floats:
-    """Fractions of the working opening orders."""
-    return np.nan_to_num(np.where(working.leg == OPEN_LEG, fraction, 0.0))
+    """Fractions of the working opening orders; one that may be lost may still fill."""
+    opening = (working.leg == OPEN_LEG) | (working.leg == LOST_LEG)
+    return np.nan_to_num(np.where(opening, fraction, 0.0))
 
 
 def _capital(frame: Frame, account: Account, equity: float) -> float:
@@ -173,13 +174,15 @@ def _capital(frame: Frame, account: Account, equity: float) -> float:
 
 
 def _working(frame: Frame, orders: Sequence[WorkingOrder]) -> WorkingColumns:
-    """Leg, signed remaining shares and tick of the open order of each symbol. More than one add up (never sent by us)."""
+    """Leg, signed remaining shares and tick of the open order of each symbol. More than one add up (one of them was given up
+    and showed up again)."""
     if not orders:
         return WorkingColumns(frame.silent, frame.nothing, frame.never)
     legs, qty, since = no_reasons(frame), np.zeros(frame.symbols), np.zeros(frame.symbols, dtype=np.int64)
     for order in orders:
         column = frame.index[order.symbol]
-        legs[column] = CLOSE_LEG if order.leg == "close" else OPEN_LEG
+        leg = CLOSE_LEG if order.leg == "close" else LOST_LEG if order.lost else OPEN_LEG
+        legs[column] = leg if legs[column] in (NO_LEG, LOST_LEG) else legs[column]
         qty[column] += float(order.qty)
         since[column] = max(int(since[column]), order.since)
     return WorkingColumns(legs, qty, since)

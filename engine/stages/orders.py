@@ -4,8 +4,8 @@ In: target of the policy, account, gate. Out: `tick.gate` and `Orders`. A wish i
 and a reason; `net` makes quantities of it. An order never crosses zero: a reversal flattens now and leaves the other side
 `pending` until the flat is confirmed by the broker's quantity, at the latest until the next decision tick.
 
-Entries need: regular hours, a readable account, an open gate, `open_delay` and `close_buffer`, no reject cooldown, an
-allowed symbol, no working order. Protective exits (stop, take, owner's signal 0, unwind_only, trim above tolerance) need
+Entries need: regular hours, a readable account, an open gate, an account and a symbol that the broker lets be traded,
+`open_delay` and `close_buffer`, no reject cooldown, an allowed symbol, no working order. Protective exits (stop, take, owner's signal 0, unwind_only, trim above tolerance) need
 regular hours, a readable account and the broker's quantity, nothing else: a working exit of ours with enough quantity
 and younger than `cancel_after` ticks is left alone, any other working order is cancelled, and the exit follows on the
 next tick, once the cancel is confirmed. When halted (killed, or declared), only protective exits are sent; a kill with
@@ -22,6 +22,7 @@ Where the specification is silent:
 - Declared `trading: reducing` or `halted` cancels open entries at once; closing orders that are on their way reduce and stay.
 - A pending second leg passes all entry gates and the caps again on the tick it is sent.
 - A fresh quote beyond the collar refuses entries and ordinary closing orders after everything else; exits carry a note.
+- An opening order that the broker does not seem to have blocks entries and delays no exit; there is nothing to cancel.
 - Outside regular hours working orders are cancelled (nothing rests over a close); nothing is sent.
 """
 
@@ -38,7 +39,7 @@ from ..frame import EPS, Frame, fixed, places
 from ..killswitch import judge
 from ..reasons import Reason
 from ..state import NOBODY
-from ..tick import CLOSE_LEG, NO_LEG, OPEN_LEG, Notes, Orders, Tick, no_reasons, put, some
+from ..tick import CLOSE_LEG, LOST_LEG, NO_LEG, OPEN_LEG, Notes, Orders, Tick, no_reasons, put, some
 from ..trading import TradingState
 
 
@@ -114,6 +115,8 @@ def _entry_gates(frame: Frame, tick: Tick) -> tuple[Bools, Codes | None]:
         blocked = int(Reason.UNREADABLE)
     elif not tick.gate.entries:
         blocked = tick.gate.why
+    elif tick.account.blocked:
+        blocked = tick.account.blocked
     elif now < session.open_at + rules.open_delay:
         blocked = int(Reason.OPEN_DELAY)
     elif now >= session.close_at - rules.close_buffer:
@@ -121,12 +124,14 @@ def _entry_gates(frame: Frame, tick: Tick) -> tuple[Bools, Codes | None]:
     if blocked:
         return frame.nowhere, np.full(frame.symbols, blocked, dtype=np.uint8)
     entering = tick.target.may_enter & (tick.market.mark > 0)
-    cooling = now < tick.before.reject_until
-    if not some(cooling):
+    cooling, barred = now < tick.before.reject_until, tick.account.barred
+    if not some(cooling) and barred is None:
         return entering, None
     why = no_reasons(frame)
     put(why, cooling, Reason.REJECT_COOLDOWN)
-    return entering & ~cooling, why
+    if barred is not None:
+        np.copyto(why, barred, where=barred != 0)
+    return entering & (why == 0), why
 
 
 def _wished(frame: Frame, tick: Tick, entering: Bools) -> tuple[Floats, Small, Bools]:
@@ -141,7 +146,7 @@ def _wished(frame: Frame, tick: Tick, entering: Bools) -> tuple[Floats, Small, B
 
 def _flattens(frame: Frame, tick: Tick) -> bool:
     """Whether everything of ours is to be closed; external positions are nobody's business here."""
-    return bool(tick.gate.kill) and frame.program.settings.risk.on_kill == "flatten"
+    return bool(tick.gate.kill) and bool(tick.gate.flatten or frame.program.settings.risk.on_kill == "flatten")
 
 
 def _capped(frame: Frame, tick: Tick, target: Floats, far: Bools | None, notes: Notes) -> tuple[Floats, Bools, Bools]:
@@ -221,6 +226,10 @@ def _filtered(frame: Frame, tick: Tick, leg: Codes, wish: _Wish, notes: Notes) -
     if not load.solvent:
         usual &= False
     sent = (leg == OPEN_LEG) & wish.entering & usual
+    if tick.account.unborrowed is not None:
+        short = (leg == OPEN_LEG) & (wish.delta < 0) & tick.account.unborrowed
+        notes.put(sent & short, Reason.NOT_SHORTABLE)
+        sent &= ~short
     willing = wish.protective if tick.gate.trading == TradingState.HALTED else wish.protective | usual
     sent |= (leg == CLOSE_LEG) & _closable(tick) & willing
     if some(tiny):
@@ -249,7 +258,8 @@ def _cancels(
     if load.working is frame.silent:
         return frame.silent, leg
     cancel = no_reasons(frame)
-    working = load.working != NO_LEG
+    lost = load.working == LOST_LEG  # what the broker does not have cannot be cancelled, and holds up no exit
+    working = (load.working != NO_LEG) & ~lost
     old = working & (tick.now - load.working_since >= frame.program.settings.orders.cancel_after * frame.interval)
     put(cancel, old, Reason.CANCEL_AGE)
     exits = working & protective & (leg == CLOSE_LEG)
@@ -264,8 +274,9 @@ def _cancels(
         put(cancel, working, Reason.CANCEL_CLOSED)
     if not tick.account.readable:
         cancel[:] = 0
-    notes.put(working & (leg != NO_LEG), Reason.WORKING)
-    return cancel, leg * ~working
+    waiting = working | (lost & ~(protective & (leg == CLOSE_LEG)))
+    notes.put(waiting & (leg != NO_LEG), Reason.WORKING)
+    return cancel, leg * ~waiting
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -128,7 +128,7 @@ def snapshot(*positions: Position) -> BrokerSnapshot:
 
 
 def test_r10_a_position_that_our_fills_do_not_explain_is_external() -> None:
-    held = books.Book(ledger=(("SPY", Decimal(10)),))
+    held = books.Book(holdings=(books.Holding("us", "SPY", Decimal(10), Decimal(0)),))
     truth = snapshot(Position("SPY", Decimal(10), Decimal(99)), Position("QQQ", Decimal(5), Decimal(50)))
     account = world_account({"QQQ": 0, "SPY": 1}, truth, held, books.Changes((), ()))
     assert account.external.tolist() == [True, False]

@@ -13,7 +13,7 @@ from qmtl.engine.errors import BrokerError
 from qmtl.engine.execution import book as books
 from qmtl.engine.journal.digest import digest
 from qmtl.engine.ports import BrokerEvent
-from qmtl.engine.record import StoredBook, read_book
+from qmtl.engine.storedbook import StoredBook, read_book
 
 Open = Callable[..., Any]
 

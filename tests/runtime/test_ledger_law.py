@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from qmtl.engine import wire
 from qmtl.engine.execution import book as books
 from qmtl.engine.execution.account import world_account
+from qmtl.engine.execution.ledger import Traded, after, quantities
 from qmtl.engine.execution.splits import Seen, corrections
 from qmtl.engine.orders import Attribution, Order
 from qmtl.engine.paperrules import average_after
@@ -148,7 +149,7 @@ def test_external_positions_in_no_column_count_at_the_brokers_mark_or_their_aver
         Position("GLD", Decimal(-2), Decimal(180)),
     )
     answer = BrokerSnapshot(ZERO, ZERO, ZERO, (ours, marked, plain), (), 0)
-    book = books.Book(ledger=(("QQQ", Decimal(5)),))
+    book = books.Book(holdings=(books.Holding("w", "QQQ", Decimal(5), ZERO),))
     account = world_account(COLUMN, answer, book, books.Changes((), ()))
     assert account.elsewhere == 950 - 360
     assert not account.external.any()
@@ -160,8 +161,8 @@ def test_external_positions_in_no_column_count_at_the_brokers_mark_or_their_aver
 
 def test_r28_corrections_come_back_from_text_and_in_their_order() -> None:
     """As `read_book` puts them together: by the event after which they happened."""
-    deal = books.Deal(BrokerEvent(5, "fill", "q1", SPY, Decimal(10), Decimal(50), ZERO, 0, ""), "open")
+    bought = Traded("w", SPY, Decimal(10), Decimal(50), ZERO, "open")
     split = books.Correction(SPY, "split", 10.0, Decimal(10), Decimal(100), ZERO, 5)
-    sold = books.Deal(BrokerEvent(6, "fill", "q2", SPY, Decimal(-40), Decimal(5), ZERO, 0, ""), "close")
-    assert books.settled(books.Book(), [deal, split, sold]).ledger == ((SPY, Decimal(60)),)
+    sold = Traded("w", SPY, Decimal(-40), Decimal(5), ZERO, "close")
+    assert quantities(after((), [bought, split, sold])) == ((SPY, Decimal(60)),)
     assert wire.loads(books.Correction, wire.dumps(split)) == split

@@ -24,7 +24,8 @@ from qmtl.engine.market import Fill
 from qmtl.engine.orders import Order
 from qmtl.engine.ports import BrokerSnapshot, Position
 from qmtl.engine.reasons import Reason
-from qmtl.engine.record import StoredBook, StoredOrder, read_book, resume_entry
+from qmtl.engine.record import resume_entry
+from qmtl.engine.storedbook import StoredBook, StoredOrder, read_book
 from qmtl.engine.tick import NO_LEG
 
 Open = Callable[..., Any]
@@ -32,6 +33,10 @@ Open = Callable[..., Any]
 
 def held(qty: object, average: float, symbol: str = "SPY") -> Position:
     return Position(symbol, Decimal(str(qty)), Decimal(repr(average)))
+
+
+def owned(symbol: str, qty: int, cash: int = 0) -> tuple[books.Holding, ...]:
+    return (books.Holding("us_core", symbol, Decimal(qty), Decimal(cash)),)
 
 
 def snapshot(*positions: Position, last_seq: int = 0) -> BrokerSnapshot:
@@ -104,21 +109,21 @@ QUIET = books.Changes((), ())
 
 
 def test_r28_the_ledger_follows_a_split_and_nothing_becomes_external() -> None:
-    book = books.Book(ledger=(("SPY", Decimal(100)),))
+    book = books.Book(holdings=owned("SPY", 100))
     (found,) = corrections(snapshot(held(1000, 50.0)), book, QUIET, seen(100, 500.0))
     assert (found.why, found.shares, found.before, found.after) == ("split", 10.0, 100, 1000)
     assert books.settled(book, [found]).ledger == (("SPY", Decimal(1000)),)
-    assert books.settled(book, [found]).cash == ()
+    assert books.settled(book, [found]).cash == (("SPY", Decimal(0)),)
 
 
 def test_r28_of_a_mixed_position_our_part_and_the_other_are_split_alike() -> None:
-    book = books.Book(ledger=(("SPY", Decimal(100)),))
+    book = books.Book(holdings=owned("SPY", 100))
     (found,) = corrections(snapshot(held(450, 1000 / 3)), book, QUIET, seen(300, 500.0))
     assert found.after == 150
 
 
 def test_r28_fills_that_are_heard_with_the_split_count_as_of_before_it() -> None:
-    book = books.Book(ledger=(("SPY", Decimal(120)),))
+    book = books.Book(holdings=owned("SPY", 120))
     fill = Fill("q1", "SPY", Decimal(20), Decimal(560), 0, "w", "s", "g")
     average = (100 * 500 + 20 * 560) / 120
     (found,) = corrections(snapshot(held(1200, average / 10)), book, books.Changes((fill,), ()), seen(100, 500.0))
@@ -126,7 +131,7 @@ def test_r28_fills_that_are_heard_with_the_split_count_as_of_before_it() -> None
 
 
 def test_what_somebody_else_closed_is_written_off_at_the_price_that_was_believed() -> None:
-    book = books.Book(ledger=(("SPY", Decimal(100)),), cash=(("SPY", Decimal(-50_000)),))
+    book = books.Book(holdings=owned("SPY", 100, -50_000))
     (found,) = corrections(snapshot(), book, QUIET, seen(0, math.nan, 510.0))
     after = books.settled(book, [found])
     assert after.ledger == ()
@@ -136,7 +141,7 @@ def test_what_somebody_else_closed_is_written_off_at_the_price_that_was_believed
 def test_nothing_is_written_off_by_an_answer_that_lags_behind() -> None:
     order = Order("q1", "SPY", "sell", Decimal(100), "close", 900, 1, "ok", Decimal(100), 0, ())
     fill = Fill("q1", "SPY", Decimal(100), Decimal(500), 0, "w", "s", "g")
-    book = books.Book(ledger=(("SPY", Decimal(100)),), last_seq=3)
+    book = books.Book(holdings=owned("SPY", 100), last_seq=3)
     flat = seen(0, math.nan)
     assert corrections(snapshot(last_seq=3), book, QUIET, flat)
     assert not corrections(snapshot(last_seq=3), book, QUIET, seen(100, 500.0))  # the first reading that says so
@@ -146,7 +151,7 @@ def test_nothing_is_written_off_by_an_answer_that_lags_behind() -> None:
 
 
 def test_r10_what_our_fills_say_and_the_broker_does_not_show_is_a_mismatch_without_entries() -> None:
-    book = books.Book(ledger=(("SPY", Decimal(100)),))
+    book = books.Book(holdings=owned("SPY", 100))
     account = world_account({"SPY": 0, "QQQ": 1}, snapshot(), book, QUIET)
     assert account.external.tolist() == [True, False]
     assert not world_account({"SPY": 0}, None, book, QUIET).external.any()

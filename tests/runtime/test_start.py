@@ -59,10 +59,10 @@ def test_r05_a_crash_between_commit_and_answer_loses_and_doubles_nothing(
     part.tick(3)
     send = part.runtime._send
 
-    def die(netted: Netted, after: Book, now: int) -> tuple[Reply, ...]:
+    def die(netted: Netted, after: Book, *rest: Any) -> tuple[Reply, ...]:
         if len(netted.orders) < 2:
-            return send(netted, after, now)
-        send(replace(netted, orders=netted.orders[:sent]), after, now)
+            return send(netted, after, *rest)
+        send(replace(netted, orders=netted.orders[:sent]), after, *rest)
         raise KeyboardInterrupt
 
     monkeypatch.setattr(part.runtime, "_send", die)

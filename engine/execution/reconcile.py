@@ -1,0 +1,190 @@
+"""Reconciliation: the book and the broker, once at each tick and before anything is decided. The only I/O of its three parts:
+`differ` says what is different, `decisions` what to do about an order that nobody answered for.
+
+In: the book, a broker, what may leave. Out: `Reconciled`: the book as it is now, what happened, and the broker's reading. A
+failed query is never an empty answer: without a reading the book stays as it was, and nothing is decided on it (R11).
+
+The order of the steps:
+
+1. hear     one reading: orders, fills, money, positions
+2. look up  orders whose answer was lost, and those that were given up lately, by their ids
+3. settle   send again what may still be sent, give up what three lookups did not find
+4. apply    answers and fills to the book; splits and what others closed are the caller's next step
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from ..errors import BrokerError
+from ..orders import OrderState
+from ..ports import Broker, BrokerEvent, BrokerOrder, BrokerSnapshot, Known, Reply, Told
+from . import book as books
+from .book import Book, Changes
+from .decisions import Looked, Verdict, verdict
+from .differ import Differences, differences, found
+from .lifecycle import OPEN_QUESTIONS, Tracked
+from .send import Permit, submit
+
+#: an order's own clock and the broker's may differ: orders are asked for from this long before the first was sent
+_EARLIER = 3_600
+#: most watched orders that are looked up in one tick
+_WATCHED = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """How a run reconciles: seconds between ticks, what may leave, whether the journal has an intent of that id. `look` False: no
+    order of ours can be at the broker (a dry run)."""
+
+    interval: int
+    permit: Permit
+    knows: Callable[[str], bool]
+    look: bool = True
+
+    @property
+    def valid(self) -> int:
+        """Seconds after its decision that an order may still be sent."""
+        return 2 * self.interval
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciled:
+    """After reconciliation: `snapshot` None = the broker could not be read. `replies` and `events` are new and belong into the
+    journal; `runners` are client ids of ours that another runner must have sent; `error` says what could not be read."""
+
+    book: Book
+    changes: Changes
+    snapshot: BrokerSnapshot | None
+    replies: tuple[Reply, ...] = ()
+    events: tuple[BrokerEvent, ...] = ()
+    others: frozenset[str] = frozenset()
+    runners: tuple[str, ...] = ()
+    error: str = ""
+
+
+def reconcile(broker: Broker, book: Book, replies: Sequence[Reply], now: int, rules: Rules) -> Reconciled:
+    """All four steps; `replies` are answers that the tick before got and the book does not know yet."""
+    try:
+        broker.advance(now)
+        told = broker.hear(_known(book), now)
+    except BrokerError as error:
+        kept, changes = books.apply(book, replies, (), rules.interval)
+        return Reconciled(kept, changes, None, error=str(error))
+    answered = certain(replies)
+    book = books.watching(book, (), now)
+    settled = settle(broker, book, answered | _ids(told), now, rules) if rules.look else Settled(book)
+    watched = _watched(broker, book, _ids(told)) if rules.look else ()
+    told = replace(told, orders=(*told.orders, *settled.orders, *watched))
+    book = books.adopting(settled.book, differences(settled.book, told).back)
+    news = differences(book, told)
+    fresh = (*settled.replies, *(r for r in news.found if r.client_order_id not in answered), *_mismatches(book, news))
+    kept, changes = books.apply(book, (*replies, *_once(fresh)), news.events, rules.interval)
+    kept = books.watching(kept, _given_up(book, (*replies, *fresh)), now)
+    kept = replace(kept, cursor=told.cursor or kept.cursor)
+    return Reconciled(
+        kept,
+        changes,
+        told.snapshot,
+        _once(fresh),
+        news.events,
+        news.others,
+        _runners(news, rules) if rules.look else (),
+    )
+
+
+def certain(replies: Sequence[Reply]) -> frozenset[str]:
+    """Ids of orders whose answer says what became of them."""
+    return frozenset(reply.client_order_id for reply in replies if reply.state != OrderState.UNKNOWN)
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """Open questions after a round of lookups: the book with their counters, answers, orders that were found."""
+
+    book: Book
+    replies: tuple[Reply, ...] = ()
+    orders: tuple[BrokerOrder, ...] = ()
+
+
+def settle(broker: Broker, book: Book, answered: frozenset[str], now: int, rules: Rules) -> Settled:
+    """Look up every order whose answer was lost (a crash after the commit, a timeout), and do as `decisions` says (R01, R05)."""
+    kept: list[Tracked] = []
+    replies: list[Reply] = []
+    orders: list[BrokerOrder] = []
+    for before in book.orders:
+        tracked, name = before, before.order.client_order_id
+        if tracked.state in OPEN_QUESTIONS and name not in answered:
+            looked = _look_up(broker, name)
+            tracked = tracked.not_found(now) if looked.answered and looked.order is None else tracked
+            what = verdict(tracked, looked, now, rules.valid)
+            if looked.order is not None:
+                orders.append(looked.order)
+                replies += [reply] if (reply := _answer(tracked, looked.order, what)) is not None else []
+            elif what is Verdict.SEND and (sent := submit(broker, tracked, now, rules.permit)) is not None:
+                tracked = tracked.sent_again()
+                replies.append(sent)
+            elif what is Verdict.GIVE_UP:
+                replies.append(Reply(name, OrderState.EXPIRED_UNSENT, 0, "", _LATE))
+        kept.append(tracked)
+    return Settled(replace(book, orders=tuple(kept)), tuple(replies), tuple(orders))
+
+
+_LATE = "not sent in time; the next decision asks anew"
+
+
+def _answer(tracked: Tracked, order: BrokerOrder, what: Verdict) -> Reply | None:
+    return _mismatch(tracked.order.client_order_id) if what is Verdict.MISMATCH else found(tracked, order)
+
+
+def _known(book: Book) -> Known:
+    names = tuple(t.order.client_order_id for t in book.orders if t.state not in OPEN_QUESTIONS)
+    since = min((t.order.epoch for t in book.orders), default=0)
+    return Known(book.last_seq, book.cursor, names, max(since - _EARLIER, 0))
+
+
+def _ids(told: Told) -> frozenset[str]:
+    return frozenset(o.client_order_id for o in (*told.orders, *told.snapshot.open_orders))
+
+
+def _look_up(broker: Broker, name: str) -> Looked:
+    try:
+        return Looked(broker.lookup(name))
+    except BrokerError:
+        return Looked(None, answered=False)
+
+
+def _watched(broker: Broker, book: Book, there: frozenset[str]) -> tuple[BrokerOrder, ...]:
+    """Orders that were given up and are at the broker after all; the oldest leave the list first, so they are asked first."""
+    names = [t.order.client_order_id for t in book.watched if t.order.client_order_id not in there]
+    looked = (_look_up(broker, name) for name in names[:_WATCHED])
+    return tuple(one.order for one in looked if one.order is not None)
+
+
+def _mismatches(book: Book, news: Differences) -> list[Reply]:
+    """Refusals of open orders of ours whose id stands at the broker with something else; one that works stays as it is."""
+    asked = {t.order.client_order_id for t in book.orders if t.state in OPEN_QUESTIONS}
+    return [_mismatch(order.client_order_id) for order in news.mismatched if order.client_order_id in asked]
+
+
+def _mismatch(name: str) -> Reply:
+    return Reply(name, OrderState.REJECTED, 422, "mismatch", "the broker has another order under this id")
+
+
+def _runners(news: Differences, rules: Rules) -> tuple[str, ...]:
+    """Ids that only another runner can have sent. One that the journal knows is ours and ended: an old answer shows it."""
+    unknown = (name for name in news.strangers if not rules.knows(name))
+    return (*unknown, *(order.client_order_id for order in news.mismatched))
+
+
+def _once(replies: Sequence[Reply]) -> tuple[Reply, ...]:
+    """Each answer once; the first stands."""
+    return tuple({reply.client_order_id: reply for reply in reversed(replies)}.values())[::-1]
+
+
+def _given_up(book: Book, replies: Sequence[Reply]) -> tuple[Tracked, ...]:
+    """Orders that end as never sent. Those that were looked for may have been sent all the same; the others were stopped here."""
+    ended = {reply.client_order_id for reply in replies if reply.state == OrderState.EXPIRED_UNSENT}
+    gone = (t for t in book.orders if t.missed and t.order.client_order_id in ended)
+    return tuple(replace(t, state=OrderState.EXPIRED_UNSENT) for t in gone)
