@@ -16,6 +16,7 @@ from .checks.warmup import Need, warm_up
 from .compileworld import Compiled, Run, world_of
 from .diagnostics import Diagnostic, Label, has_errors, in_order, problem
 from .documents import Document, without_cascades
+from .edgesfit import may_trade_live
 from .model import Deployment, Settings
 from .neighbours import load_once
 from .readdeployment import read_deployment
@@ -83,7 +84,9 @@ def deployment_of(document: Document, given: Mapping[str, str], run: Run) -> Com
             continue
         problems += compiled.diagnostics
         worlds.append((item, compiled))
-    problems = in_order((*problems, *_together(worlds)))
+    told = [(item.span, c.world.settings) for item, c in worlds if c.world is not None]
+    live = may_trade_live(deployment, Section(document.tree, "", Findings()).scalar("mode"), told)
+    problems = in_order((*problems, *_together(worlds), *live))
     if not has_errors(problems):
         problems += tuple(warm_up(deployment, document.tree, document.folder, _needs(worlds)))
     well = not has_errors(problems)

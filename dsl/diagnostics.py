@@ -93,6 +93,7 @@ CODES: Final[dict[str, tuple[Severity, str]]] = {
     "Q0703": ("error", "the worlds ask for more than the account's capital"),
     "Q0704": ("error", "a file or folder that the deployment names does not exist"),
     "Q0705": ("error", "the settings of the deployment contradict each other"),
+    "Q0706": ("error", "this may not trade real money"),
     "Q0801": ("error", "allocations do not add up"),
     "Q0802": ("error", "a plan does not fit the worlds it moves"),
     "Q0803": ("error", "a plan cannot be submitted yet"),

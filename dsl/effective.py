@@ -142,6 +142,7 @@ def _settings(world: World, origins: Mapping[str, Span]) -> Iterator[Value]:
     ):
         yield Value(path, text, where(origins.get(path)))
     yield Value("capital", spell_ratio(settings.capital), where(origins.get("capital")))
+    yield Value("allow_live", "true" if settings.allow_live else "false", where(origins.get("allow_live")))
     if settings.sectors:
         names = len({sector for _, sector in settings.sectors})
         first = next((span for path, span in origins.items() if path == "sectors" or path.startswith("sectors.")), None)

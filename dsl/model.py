@@ -227,7 +227,8 @@ class ExchangePolicy:
 @dataclass(frozen=True, slots=True)
 class Settings:
     """All of a world that is plain values: what the engine's stages read. `sectors` pairs (symbol, sector); a symbol
-    without a pair has no sector cap. `capital` is the initial share of account equity."""
+    without a pair has no sector cap. `capital` is the initial share of account equity. `allow_live`: the world may trade real
+    money."""
 
     world: str
     calendar: str
@@ -243,6 +244,7 @@ class Settings:
     risk: RiskLimits = RiskLimits()
     orders: OrderRules = OrderRules()
     capital: float = 1.0
+    allow_live: bool = field(default=False, metadata=AFTER_V1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,6 +280,19 @@ class SyntheticFeed:
 
 
 @dataclass(frozen=True, slots=True)
+class AlpacaFeed:
+    """Alpaca's market data: which trades (`feed`), what past prices are adjusted for, seconds from a bar's end to known, file
+    of daily VIX values, whether quotes are asked for; `url` "" = the usual address."""
+
+    feed: Literal["iex", "sip"] = "iex"
+    adjustment: Literal["split", "raw", "all"] = "split"
+    delay: int = 30
+    vix: str = ""
+    quotes: bool = True
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class PaperBroker:
     """Embedded broker: starting cash in the account's currency, costs per side as fractions of notional. `borrow` is a yearly
     fraction of what shorts are worth, paid for each night; `borrow_by_symbol` pairs (symbol, fraction) that differ from it."""
@@ -290,14 +305,26 @@ class PaperBroker:
 
 
 @dataclass(frozen=True, slots=True)
+class AlpacaBroker:
+    """An account at Alpaca; which one, the keys say, and they never stand in a text. `url` "" = by the keys; `timeout` seconds
+    of one request."""
+
+    url: str = ""
+    timeout: int = 10
+    requests_per_minute: int = 200
+
+
+@dataclass(frozen=True, slots=True)
 class Clock:
     """`kind` wall ticks every `interval` seconds of real time; replay goes as fast as it can from `start` to `end`
-    (ISO dates, both inclusive, exchange days; "" means all the feed has)."""
+    (ISO dates, both inclusive, exchange days; "" means all the feed has). `max_skew`: seconds that our clock may differ from
+    the broker's."""
 
     kind: Literal["wall", "replay"] = "replay"
     interval: int = 60
     start: str = ""
     end: str = ""
+    max_skew: int = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -305,11 +332,11 @@ class Deployment:
     """What `qmtl run --config` takes. Paths are as written, relative to the deployment's own folder."""
 
     name: str
-    mode: Literal["dry", "paper"]
+    mode: Literal["dry", "paper", "live"]
     worlds: tuple[str, ...]
     account: str
-    feed: FilesFeed | SyntheticFeed
-    broker: PaperBroker
+    feed: FilesFeed | SyntheticFeed | AlpacaFeed
+    broker: PaperBroker | AlpacaBroker
     clock: Clock
     out: str
     snapshot_every: int = 26

@@ -131,6 +131,7 @@ def _settings(root: Section, name: str, universe: tuple[str, ...], context: Cont
         risk=root.section("risk").fill(RiskLimits(), _RISK),
         orders=root.section("orders").fill(OrderRules(), _ORDERS),
         capital=root.value("capital", ratio, 1.0),
+        allow_live=root.value("allow_live", flag, False),
     )
 
 

@@ -12,8 +12,9 @@ from typing import Final
 
 from .diagnostics import Diagnostic, in_order, problem
 from .documents import Document
-from .model import Clock, Deployment, FilesFeed, PaperBroker, SyntheticFeed
-from .section import Convert, Findings, Section, whole, word
+from .edgesfit import edges_fit
+from .model import AlpacaBroker, AlpacaFeed, Clock, Deployment, FilesFeed, PaperBroker, SyntheticFeed
+from .section import Convert, Findings, Section, flag, whole, word
 from .tree import Scalar
 from .units import day, duration, money, ratio
 
@@ -21,8 +22,14 @@ from .units import day, duration, money, ratio
 GIVEN: Final = ("feed.bars", "feed.vix", "out")
 _FILES: Final[Mapping[str, Convert]] = {"bars": word, "rate": word, "delay": duration, "vix": word}
 _SYNTHETIC: Final[Mapping[str, Convert]] = {"seed": whole, "start": day, "delay": duration}
-_BROKER: Final[Mapping[str, Convert]] = {"cash": money, "fee": ratio, "slippage": ratio, "borrow": ratio}
-_CLOCK: Final[Mapping[str, Convert]] = {"kind": word, "interval": duration, "start": day, "end": day}
+_PAPER: Final[Mapping[str, Convert]] = {"cash": money, "fee": ratio, "slippage": ratio, "borrow": ratio}
+_ALPACA: Final[Mapping[str, Convert]] = {"url": word, "timeout": duration, "requests_per_minute": whole}
+_LIVE_BARS: Final[Mapping[str, Convert]] = {
+    "feed": word, "adjustment": word, "delay": duration, "vix": word, "quotes": flag, "url": word,
+}  # fmt: skip
+_CLOCK: Final[Mapping[str, Convert]] = {
+    "kind": word, "interval": duration, "start": day, "end": day, "max_skew": duration,
+}  # fmt: skip
 
 
 def read_deployment(document: Document, given: Mapping[str, str]) -> tuple[Deployment, tuple[Diagnostic, ...]]:
@@ -45,20 +52,27 @@ def read_deployment(document: Document, given: Mapping[str, str]) -> tuple[Deplo
     _folders(root, document, given)
     _clock_order(root, clock)
     _clock_fits(root, deployment)
+    found.problems += edges_fit(root, deployment)
     return deployment, in_order(found.problems)
 
 
-def _feed(section: Section, given: Mapping[str, str]) -> FilesFeed | SyntheticFeed:
-    if section.value("kind", word, "synthetic") == "synthetic":
+def _feed(section: Section, given: Mapping[str, str]) -> FilesFeed | SyntheticFeed | AlpacaFeed:
+    kind = section.value("kind", word, "synthetic")
+    if kind == "synthetic":
         return section.fill(SyntheticFeed(), _SYNTHETIC)
+    if kind == "alpaca":
+        live = section.fill(AlpacaFeed(), _LIVE_BARS)
+        return replace(live, vix=given.get("feed.vix", live.vix))
     feed = section.fill(FilesFeed(""), _FILES)
     return FilesFeed(given.get("feed.bars", feed.bars), feed.rate, feed.delay, given.get("feed.vix", feed.vix))
 
 
-def _broker(section: Section) -> PaperBroker:
+def _broker(section: Section) -> PaperBroker | AlpacaBroker:
+    if section.value("kind", word, "paper") == "alpaca":
+        return section.fill(AlpacaBroker(), _ALPACA)
     rates = section.section("borrow_by_symbol")
     pairs = tuple((entry.key, rates.value(entry.key, ratio, 0.0)) for entry in rates.node)
-    return replace(section.fill(PaperBroker(), _BROKER), borrow_by_symbol=pairs)
+    return replace(section.fill(PaperBroker(), _PAPER), borrow_by_symbol=pairs)
 
 
 def _folders(root: Section, document: Document, given: Mapping[str, str]) -> None:

@@ -13,7 +13,16 @@ from decimal import Decimal
 from typing import Any, Final, get_args
 
 from ..exprtext import spell
-from ..model import ChainOverride, EntryGuardSettings, FilesFeed, RouterAlphas, SyntheticFeed
+from ..model import (
+    AlpacaBroker,
+    AlpacaFeed,
+    ChainOverride,
+    EntryGuardSettings,
+    FilesFeed,
+    PaperBroker,
+    RouterAlphas,
+    SyntheticFeed,
+)
 from ..syntax import Expr
 from ..units import spell_duration, spell_ratio
 from .change import Change
@@ -28,7 +37,9 @@ _SILENT: Final = frozenset({"world", "description", "reason"})
 _KEYS: Final = frozenset({"name", "kind"})
 #: values of a field that say nothing when the whole is told
 _UNSAID: Final = ("", (), None)
-_KIND: Final[Mapping[type, str]] = {FilesFeed: "files", SyntheticFeed: "synthetic"}
+_KIND: Final[Mapping[type, str]] = {
+    FilesFeed: "files", SyntheticFeed: "synthetic", AlpacaFeed: "alpaca", PaperBroker: "paper", AlpacaBroker: "alpaca",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

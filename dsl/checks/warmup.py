@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from ..diagnostics import Diagnostic, Label, problem
-from ..model import Deployment, FilesFeed
+from ..model import Deployment, FilesFeed, SyntheticFeed
 from ..section import Findings, Section
 from ..source import Span
 from ..tree import Map
@@ -69,8 +69,10 @@ def _window(deployment: Deployment, root: Section, folder: Path, need: Need) -> 
     written = root.section("clock").scalar("start")
     if isinstance(feed, FilesFeed):
         first, key = _first_bar(folder / feed.bars, need.universe) if feed.bars else "", "bars"
-    else:
+    elif isinstance(feed, SyntheticFeed):
         first, key = feed.start, "start"
+    else:
+        return None
     if not first:
         return None
     said = root.section("feed").scalar(key) or root.section("feed").scalar("kind")

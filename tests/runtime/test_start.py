@@ -59,7 +59,7 @@ def test_r05_a_crash_between_commit_and_answer_loses_and_doubles_nothing(
     part.tick(3)
     send = part.runtime._send
 
-    def die(netted: Netted, after: Book, *rest: Any) -> tuple[Reply, ...]:
+    def die(netted: Netted, after: Book, *rest: object) -> tuple[Reply, ...]:
         if len(netted.orders) < 2:
             return send(netted, after, *rest)
         send(replace(netted, orders=netted.orders[:sent]), after, *rest)
