@@ -277,6 +277,10 @@ class Commands(Protocol):
         """These were carried out and stand in the journal."""
         ...
 
+    def unreadable(self) -> tuple[str, ...]:
+        """What waits and cannot be understood."""
+        ...
+
     def killing(self) -> bool:
         """Whether a kill waits: asked before each order leaves, so it is cheap."""
         ...
@@ -300,13 +304,8 @@ class StoredEntry:
     entry: LogEntry
 
 
-class Journal(Protocol):
-    """The commit log: the one truth. Exactly one writer."""
-
-    def append(self, entries: Sequence[LogEntry]) -> int:
-        """Append all in one durable commit; returns the last seq. Raises `errors.DuplicateEntry` (nothing is written)
-        when a (stream, key) exists, `errors.JournalError` when storage fails."""
-        ...
+class JournalView(Protocol):
+    """The reading half of a journal, which any process may have."""
 
     def read(self, stream: str, after_epoch: int = -1) -> Iterator[StoredEntry]: ...
 
@@ -316,12 +315,21 @@ class Journal(Protocol):
         """The entry of that key, None when there is none."""
         ...
 
-    def save_snapshot(self, epoch: int, payload: bytes) -> None:
-        """Store a state snapshot (outside the digest; the newest two are kept), durable before return."""
-        ...
-
     def load_snapshot(self) -> tuple[int, bytes] | None:
         """The newest snapshot whose checksum holds."""
+        ...
+
+
+class Journal(JournalView, Protocol):
+    """The commit log: the one truth. Exactly one writer."""
+
+    def append(self, entries: Sequence[LogEntry]) -> int:
+        """Append all in one durable commit; returns the last seq. Raises `errors.DuplicateEntry` (nothing is written)
+        when a (stream, key) exists, `errors.JournalError` when storage fails."""
+        ...
+
+    def save_snapshot(self, epoch: int, payload: bytes) -> None:
+        """Store a state snapshot (outside the digest; the newest two are kept), durable before return."""
         ...
 
     def idle(self) -> None:

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import JournalError
+from .wholefile import replace_whole
 
 STATE = "state.json"
 TICKS = "live_log.csv"
@@ -152,19 +153,7 @@ def tick_seconds(out: Path) -> tuple[float, ...]:
 def write_state(path: Path, value: Mapping[str, Any], *, durable: bool = True) -> None:
     """Replace a JSON file whole: temporary file, fsync, rename; a reader never sees half of it (R15)."""
     text = json.dumps(plain(value), indent=1, allow_nan=False, ensure_ascii=False) + "\n"
-    temporary = path.with_name(path.name + ".new")
-    with temporary.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        if durable:
-            os.fsync(file.fileno())
-    temporary.replace(path)
-    if durable:
-        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+    replace_whole(path, text, durable=durable)
 
 
 def plain(value: Any) -> Any:

@@ -36,7 +36,7 @@ from .execution.book import Book, Correction
 from .journal import codec
 from .net import Denied, Netted
 from .orders import Order
-from .ports import BrokerEvent, BrokerSnapshot, Command, Journal, LogEntry, Reply
+from .ports import BrokerEvent, BrokerSnapshot, Command, JournalView, LogEntry, Reply
 from .state import DecideState, completed
 from .storedbook import StoredBook
 from .tick import RECORDS, Gate, Tick, columns
@@ -380,7 +380,7 @@ class LastTick:
     base: codec.Record
 
 
-def last_tick(journal: Journal, world: str) -> LastTick | None:
+def last_tick(journal: JournalView, world: str) -> LastTick | None:
     """The newest tick of a world, None when there is none; JournalError or StateError when it cannot be read."""
     record = codec.last_record(journal, tick_stream(world))
     if record is None:
@@ -392,7 +392,7 @@ def last_tick(journal: Journal, world: str) -> LastTick | None:
     )
 
 
-def _standing(journal: Journal, world: str, epoch: int) -> codec.Record:
+def _standing(journal: JournalView, world: str, epoch: int) -> codec.Record:
     """The record of a world at an epoch, which stands alone."""
     stored = next(journal.read(tick_stream(world), epoch - 1))
     return codec.decode(stored.entry.epoch, stored.entry.payload)
@@ -407,7 +407,7 @@ def stored_columns(record: codec.Record) -> dict[str, Column]:
     return {**same, **held}
 
 
-def read_rows(journal: Journal, after: int) -> Iterator[BarRow]:
+def read_rows(journal: JournalView, after: int) -> Iterator[BarRow]:
     """Bars journaled by ticks after an epoch, in order."""
     for stored in journal.read("bars", after):
         record = codec.decode(stored.entry.epoch, stored.entry.payload)
@@ -415,52 +415,52 @@ def read_rows(journal: Journal, after: int) -> Iterator[BarRow]:
         yield BarRow(head["start"], head["end"], head["known_at"], record.columns["values"], record.columns["present"])
 
 
-def read_macros(journal: Journal, after: int) -> Iterator[MacroRow]:
+def read_macros(journal: JournalView, after: int) -> Iterator[MacroRow]:
     """Macro rows journaled by ticks after an epoch, in order."""
     for stored in journal.read("macro", after):
         row = wire.loads(StoredMacro, stored.entry.payload)
         yield MacroRow(row.series, row.day, row.known_at, np.array(row.values))
 
 
-def read_replies(journal: Journal, epoch: int) -> tuple[Reply, ...]:
+def read_replies(journal: JournalView, epoch: int) -> tuple[Reply, ...]:
     """Answers to orders of the tick at `epoch` that were stored when the run stopped."""
     stored = (s.entry for s in journal.read("reply", epoch - 1) if s.entry.epoch == epoch)
     return tuple(reply for entry in stored for reply in wire.loads_all(Reply, entry.payload))
 
 
-def last_programs(journal: Journal, decode: Callable[[bytes], Program]) -> dict[str, Program]:
+def last_programs(journal: JournalView, decode: Callable[[bytes], Program]) -> dict[str, Program]:
     """World -> the program it ran last."""
     return {s.entry.key.rpartition("@")[0]: decode(s.entry.payload) for s in journal.read("program")}
 
 
-def last_feed(journal: Journal) -> FeedIdentity | None:
+def last_feed(journal: JournalView) -> FeedIdentity | None:
     """What the newest bars come from."""
     stored = journal.last("feed")
     return wire.loads(FeedIdentity, stored.entry.payload) if stored else None
 
 
-def last_account(journal: Journal) -> AccountIdentity | None:
+def last_account(journal: JournalView) -> AccountIdentity | None:
     """The account that the journal is of; None for a journal that never said so."""
     stored = journal.last("account")
     return wire.loads(AccountIdentity, stored.entry.payload) if stored else None
 
 
-def read_commands(journal: Journal) -> Iterator[Command]:
+def read_commands(journal: JournalView) -> Iterator[Command]:
     """Everything that people asked for while it ran, oldest first."""
     return (wire.loads(Command, s.entry.payload) for s in journal.read("command"))
 
 
-def resumed_since(journal: Journal, epoch: int) -> frozenset[str]:
+def resumed_since(journal: JournalView, epoch: int) -> frozenset[str]:
     """Worlds whose kill was lifted at or after the tick at `epoch`."""
     return frozenset(resumed.world for resumed in _resumed(journal, epoch) if not resumed.symbol)
 
 
-def released_since(journal: Journal, epoch: int) -> frozenset[tuple[str, str]]:
+def released_since(journal: JournalView, epoch: int) -> frozenset[tuple[str, str]]:
     """(world, symbol) of which the pause was lifted at or after the tick at `epoch`."""
     return frozenset((resumed.world, resumed.symbol) for resumed in _resumed(journal, epoch) if resumed.symbol)
 
 
-def _resumed(journal: Journal, epoch: int) -> Iterator[Resumed]:
+def _resumed(journal: JournalView, epoch: int) -> Iterator[Resumed]:
     return (wire.loads(Resumed, s.entry.payload) for s in journal.read("resume", epoch - 1))
 
 

@@ -24,6 +24,7 @@ from .errors import DataError, SilentFeedError
 from .execution import book as books
 from .execution.account import profits, shares_of, world_account
 from .execution.conditions import Conditions, conditions_of
+from .execution.phases import check_moves
 from .execution.reconcile import Reconciled, Rules, certain, reconcile, settle
 from .execution.send import ALWAYS, NEVER, Permit, cancel_all, still_true, submit_all
 from .execution.splits import Seen, corrections
@@ -187,7 +188,10 @@ class Runtime:
         rows, macros, silent = self._observe(now)
         ticks = self._decide(now, heard, decision=bool(rows))
         netted = net(ticks, ticks[0].account, self.settings.account)
-        told, after = heard.told, heard.book if self.settings.dry else books.add(heard.book, netted.orders)
+        told, after = heard.told, heard.book
+        if not self.settings.dry:
+            check_moves(heard.book, netted.orders)
+            after = books.add(heard.book, netted.orders)
         fresh = told.replies if self.progress.journaled else (*self.progress.replies, *told.replies)
         source = self.edges.feed.source
         number = self.progress.number + 1
@@ -209,8 +213,12 @@ class Runtime:
         self._advance(now, after, sent, netted, decision=bool(rows))
         return TickReport(
             now, number, bool(rows), tuple(ticks), netted, told.changes, sent, told.snapshot, source, self.settings.mode,
-            time.monotonic() - self._began, troubles_of(told, silent, now, self.settings.interval),
+            time.monotonic() - self._began, self._troubles(told, silent, now),
         )  # fmt: skip
+
+    def _troubles(self, told: Reconciled, silent: str, now: int) -> tuple[Trouble, ...]:
+        unreadable = self.edges.commands.unreadable() if self.edges.commands is not None else ()
+        return troubles_of(told, silent, unreadable, now, self.settings.interval)
 
     def complete(self, now: int) -> None:
         """Finish the last tick of an earlier run: orders that were journaled and whose answers are not known are looked

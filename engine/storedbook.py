@@ -15,7 +15,7 @@ from .errors import StateError
 from .execution import ledger as ledgers
 from .execution.book import BORROW, Book, Correction, Tracked, parts_of
 from .orders import Order, OrderState
-from .ports import BrokerEvent, Journal
+from .ports import BrokerEvent, JournalView
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class StoredBook:
         return cls(orders, book.last_seq, watched, book.cursor)
 
 
-def read_book(journal: Journal, stored: StoredBook) -> Book:
+def read_book(journal: JournalView, stored: StoredBook) -> Book:
     """The book again: orders from the journaled intents, quantities and money from the journaled fills of our orders and the
     corrections, in the order they happened. StateError when an intent is missing."""
     intents = {s.entry.key: s.entry.payload for s in journal.read("intent")}

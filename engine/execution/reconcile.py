@@ -66,28 +66,26 @@ class Reconciled:
 
 def reconcile(broker: Broker, book: Book, replies: Sequence[Reply], now: int, rules: Rules) -> Reconciled:
     """All four steps; `replies` are answers that the tick before got and the book does not know yet."""
+    before, book_before = books.apply(book, replies, (), rules.interval), book
+    book = before[0]
     try:
         broker.advance(now)
         told = broker.hear(_known(book), now)
     except BrokerError as error:
-        kept, changes = books.apply(book, replies, (), rules.interval)
-        return Reconciled(kept, changes, None, error=str(error))
-    answered = certain(replies)
-    book = books.watching(book, (), now)
-    settled = settle(broker, book, answered | _ids(told), now, rules) if rules.look else Settled(book)
+        return Reconciled(_watching(book, book_before, replies, now), before[1], None, error=str(error))
+    settled = settle(broker, book, _ids(told), now, rules) if rules.look else Settled(book)
     watched = _watched(broker, book, _ids(told)) if rules.look else ()
     told = replace(told, orders=(*told.orders, *settled.orders, *watched))
     book = books.adopting(settled.book, differences(settled.book, told).back)
     news = differences(book, told)
-    fresh = (*settled.replies, *(r for r in news.found if r.client_order_id not in answered), *_mismatches(book, news))
-    kept, changes = books.apply(book, (*replies, *_once(fresh)), news.events, rules.interval)
-    kept = books.watching(kept, _given_up(book, (*replies, *fresh)), now)
-    kept = replace(kept, cursor=told.cursor or kept.cursor)
+    fresh = _once((*settled.replies, *news.found, *_mismatches(book, news)))
+    kept, changes = books.apply(book, fresh, news.events, rules.interval)
+    kept = _watching(_watching(kept, book_before, replies, now), book, fresh, now)
     return Reconciled(
-        kept,
-        changes,
+        replace(kept, cursor=told.cursor or kept.cursor),
+        Changes(changes.fills, (*before[1].results, *changes.results), changes.flows),
         told.snapshot,
-        _once(fresh),
+        fresh,
         news.events,
         news.others,
         _runners(news, rules) if rules.look else (),
@@ -183,8 +181,9 @@ def _once(replies: Sequence[Reply]) -> tuple[Reply, ...]:
     return tuple({reply.client_order_id: reply for reply in reversed(replies)}.values())[::-1]
 
 
-def _given_up(book: Book, replies: Sequence[Reply]) -> tuple[Tracked, ...]:
-    """Orders that end as never sent. Those that were looked for may have been sent all the same; the others were stopped here."""
+def _watching(kept: Book, before: Book, replies: Sequence[Reply], now: int) -> Book:
+    """The book with the orders of `before` on its watch list that these answers end as never sent. Those that were looked for may
+    have been sent all the same; the others were stopped here."""
     ended = {reply.client_order_id for reply in replies if reply.state == OrderState.EXPIRED_UNSENT}
-    gone = (t for t in book.orders if t.missed and t.order.client_order_id in ended)
-    return tuple(replace(t, state=OrderState.EXPIRED_UNSENT) for t in gone)
+    gone = (t for t in before.orders if t.missed and t.order.client_order_id in ended)
+    return books.watching(kept, (replace(t, state=OrderState.EXPIRED_UNSENT) for t in gone), now)

@@ -44,10 +44,14 @@ def blocks(book: Book, now: int, interval: int) -> tuple[Block, ...]:
     return tuple(block for t in book.orders if (block := _block(t, now, interval)) is not None)
 
 
-def troubles_of(heard: Reconciled, feed: str, now: int, interval: int) -> tuple[Trouble, ...]:
-    """Everything wrong at one tick; `feed` says what a feed did not answer, "" = all did."""
+def troubles_of(
+    heard: Reconciled, feed: str, unreadable: tuple[str, ...], now: int, interval: int
+) -> tuple[Trouble, ...]:
+    """Everything wrong at one tick; `feed` says what a feed did not answer, "" = all did; `unreadable` are commands that cannot
+    be understood."""
     return (
         *_unread(heard.error, feed),
+        *(Trouble(f"command {one}", f"{one} is no command: take it away") for one in unreadable),
         *_runners(heard.runners),
         *(_account(heard.snapshot) if heard.snapshot is not None else ()),
         *(_told(block, now) for block in blocks(heard.book, now, interval) if block.kind != "unsent"),

@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 
 from .. import wire
 from ..errors import JournalError
-from ..ports import Journal, StoredEntry
+from ..ports import JournalView, StoredEntry
 
 FORMAT = "qmtl.tick.v1"
 MAGIC = FORMAT.encode() + b"\n"
@@ -123,7 +123,7 @@ def decode_all(entries: Iterable[StoredEntry]) -> Iterator[Record]:
         yield before
 
 
-def last_record(journal: Journal, stream: str) -> Record | None:
+def last_record(journal: JournalView, stream: str) -> Record | None:
     """The newest record of a stream with its base resolved: what a restarted run goes on from."""
     stored = journal.last(stream)
     if stored is None:
