@@ -8,6 +8,7 @@ never sees its own day (R27). FRED's layout has closes only: open, high and low 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -16,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from ..bars import Floats, Ints, MacroRow
-from ..errors import DataError
+from ..errors import DataError, SilentFeedError
 from .barfile import require, table
 
 SERIES = "vix"
@@ -46,6 +47,51 @@ class VixFile:
         first, stop = np.searchsorted(self._known, (after, until), side="right")
         for i in range(int(first), int(stop)):
             yield MacroRow(SERIES, self._days[i].isoformat(), int(self._known[i]), self._values[i])
+
+
+class WatchedVixFile:
+    """Implements `ports.MacroFeed` over a file that somebody goes on writing, for a wall clock: it is read again when it changes.
+
+    A day that comes into the file after the moment it was due is known from the tick that finds it, so that each day reaches
+    exactly one tick; those up to `served` (the newest day that the journal holds, "" for a new one) are history."""
+
+    def __init__(self, path: Path, served: str = "") -> None:
+        """DataError as `VixFile`."""
+        self._path, self._served = path, served
+        self._stamp = _stamp(path)
+        self._file = VixFile(path)
+
+    def rows(self, after: int, until: int) -> Iterator[MacroRow]:
+        """Rows with after < known_at <= until; a warm-up asks from 0 on, and gets no day that a tick has not had. SilentFeedError
+        while the changed file cannot be read."""
+        self._read_again()
+        due = list(self._file.rows(0, until))
+        history = [row for row in due if row.day <= self._served] if self._served or after else due
+        if not after and history:
+            self._served = history[-1].day
+        if not after:
+            return iter(history)
+        fresh = [row for row in due if row.day > self._served]
+        self._served = fresh[-1].day if fresh else self._served
+        late = (replace(row, known_at=until) if row.known_at <= after else row for row in fresh)
+        return iter([*(row for row in history if after < row.known_at), *late])
+
+    def _read_again(self) -> None:
+        stamp = _stamp(self._path)
+        if stamp == self._stamp:
+            return
+        try:
+            self._file, self._stamp = VixFile(self._path), stamp
+        except DataError as error:  # perhaps it is being written right now
+            raise SilentFeedError(str(error), error.hint) from error
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    try:
+        found = path.stat()
+    except OSError:
+        return (0, 0)
+    return found.st_mtime_ns, found.st_size
 
 
 class NoMacro:

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from qmtl.engine.adapters.vixfile import NoMacro, VixFile
-from qmtl.engine.errors import DataError
+from qmtl.engine.adapters.vixfile import NoMacro, VixFile, WatchedVixFile
+from qmtl.engine.errors import DataError, SilentFeedError
 
 DATA = Path(__file__).parents[2].parent / "shared" / "data" / "vix"
 recorded = pytest.mark.skipif(not DATA.is_dir(), reason=f"no recorded VIX: {DATA} is absent")
@@ -89,3 +89,37 @@ def test_missing_file(tmp_path: Path) -> None:
 
 def test_no_macro_is_empty() -> None:
     assert list(NoMacro().rows(0, 2**40)) == []
+
+
+def cboe(path: Path, *days: str) -> None:
+    lines = ["date,open,high,low,close", *(f"{day},17,18,16,17.5" for day in days)]
+    path.write_text("\n".join(lines) + "\n")
+
+
+def days(feed: WatchedVixFile, after: str | int, until: str) -> list[str]:
+    return [row.day for row in feed.rows(after and moment(str(after)), moment(until))]
+
+
+def test_r23_a_day_that_is_written_late_reaches_the_tick_that_finds_it_and_no_other(tmp_path: Path) -> None:
+    path = tmp_path / "vix.csv"
+    cboe(path, "2026-01-05", "2026-01-06")
+    feed = WatchedVixFile(path)
+    assert days(feed, 0, "2026-01-07T15:00Z") == ["2026-01-05", "2026-01-06"]
+    assert days(feed, "2026-01-07T15:00Z", "2026-01-08T15:00Z") == []
+    cboe(path, "2026-01-05", "2026-01-06", "2026-01-07")
+    assert days(feed, 0, "2026-01-08T15:01Z") == ["2026-01-05", "2026-01-06"]  # a warm-up beside the run
+    (row,) = feed.rows(moment("2026-01-08T15:01Z"), moment("2026-01-08T15:02Z"))
+    assert (row.day, row.known_at) == ("2026-01-07", moment("2026-01-08T15:02Z"))
+    assert days(feed, "2026-01-08T15:02Z", "2026-01-08T15:03Z") == []
+    assert days(WatchedVixFile(path, "2026-01-06"), "2026-01-08T15:02Z", "2026-01-08T15:03Z") == ["2026-01-07"]
+
+
+def test_r37_a_file_that_is_half_written_is_asked_again(tmp_path: Path) -> None:
+    path = tmp_path / "vix.csv"
+    cboe(path, "2026-01-05")
+    feed = WatchedVixFile(path)
+    path.write_text("date,open,high,low,close\n2026-01-0")
+    with pytest.raises(SilentFeedError):
+        feed.rows(0, moment("2026-01-07T15:00Z"))
+    cboe(path, "2026-01-05", "2026-01-06")
+    assert days(feed, 0, "2026-01-07T15:00Z") == ["2026-01-05", "2026-01-06"]
