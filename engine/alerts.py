@@ -7,8 +7,9 @@ for (R46).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
+from .execution.troubles import Trouble
 from .pricealerts import price_alerts
 from .reasons import Reason
 from .shadow import MOST_FALLBACKS, so_far
@@ -80,3 +81,23 @@ def _shadow(tick: Tick, first: bool) -> Iterator[str]:
 def _again(tick: Tick, every: int, since: int) -> bool:
     """Whether a multiple of `every` seconds since then lies between the tick before and this one."""
     return (tick.now - since) // every > (int(tick.before.now) - since) // every
+
+
+class Reminders:
+    """What was told of the account and its edges, so that what lasts is told again each `every` seconds and not at each tick."""
+
+    def __init__(self, every: int) -> None:
+        self.every = every
+        self._told: dict[str, int] = {}
+
+    def due(self, troubles: Sequence[Trouble], now: int) -> tuple[str, ...]:
+        """Sentences to say at this tick: what is new, and what has lasted long enough to be said again."""
+        said = []
+        for trouble in troubles:
+            if now - self._told.get(trouble.kind, -self.every) >= self.every:
+                self._told[trouble.kind] = now
+                said.append(trouble.text)
+        over = self._told.keys() - {trouble.kind for trouble in troubles}
+        for kind in sorted(over):
+            del self._told[kind]
+        return tuple(said)

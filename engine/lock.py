@@ -13,12 +13,15 @@ import json
 import os
 import re
 import socket
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from .errors import JournalError, LockedError
+
+_TRIES, _PAUSE = 5, 0.02
 
 
 class RunLock:
@@ -34,6 +37,16 @@ class RunLock:
             os.ftruncate(self._descriptor, 0)
             os.close(self._descriptor)
             self._descriptor = -1
+
+    def held(self) -> bool:
+        """Whether the lock still keeps others away: not released, and its file is the one that they would lock."""
+        if self._descriptor < 0:
+            return False
+        try:
+            ours, theirs = os.fstat(self._descriptor), self.path.stat()
+        except OSError:
+            return False
+        return (ours.st_dev, ours.st_ino) == (theirs.st_dev, theirs.st_ino)
 
     def __enter__(self) -> Self:
         return self
@@ -59,7 +72,7 @@ def hold(path: Path, what: str) -> RunLock:
             f"the lock {path} cannot be made: {error.strerror}", "check that its folder exists and may be written"
         ) from error
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _lock(descriptor)
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, _owner().encode(), 0)
     except BlockingIOError as error:
@@ -70,6 +83,35 @@ def hold(path: Path, what: str) -> RunLock:
         os.close(descriptor)
         raise JournalError(f"the lock {path} cannot be held: {error.strerror}", "check the disk") from error
     return RunLock(descriptor, path)
+
+
+def _lock(descriptor: int) -> None:
+    """Lock, or BlockingIOError. Somebody who asks `runner_of` has it for less than a moment, so it is tried more than once."""
+    for _ in range(_TRIES):
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(_PAUSE)
+        else:
+            return
+    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def runner_of(path: Path) -> str:
+    """Who holds the lock of this file, "" when nobody does."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return ""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return _holder(descriptor)
+    except OSError:
+        return ""
+    finally:
+        os.close(descriptor)
+    return ""
 
 
 def _owner() -> str:

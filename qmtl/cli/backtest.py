@@ -116,8 +116,10 @@ def backtest(
 
 
 def _of_config(config: Path, bars: str, vix: str) -> tuple[Deployment, tuple[Program, ...]]:
+    from dataclasses import replace
+
     from qmtl.cli.exits import EXIT_DATA
-    from qmtl.cli.wiring import effective, given
+    from qmtl.cli.wiring import effective, given, recorded
     from qmtl.dsl.compile import compile_deployment
     from qmtl.dsl.diagnostics import has_errors
 
@@ -125,8 +127,10 @@ def _of_config(config: Path, bars: str, vix: str) -> tuple[Deployment, tuple[Pro
     _tell(compiled.diagnostics)
     if compiled.deployment is None or has_errors(compiled.diagnostics):
         sys.exit(EXIT_DATA)
-    home = config.absolute().parent
-    return effective(compiled.deployment, home, given_paths=bool(bars or vix)), compiled.programs
+    home, paths = config.absolute().parent, given(bars, vix, "")
+    deployment = recorded(compiled.deployment, paths.get("feed.bars", ""), paths.get("feed.vix", ""))
+    deployment = replace(deployment, clock=replace(deployment.clock, kind="replay"))
+    return effective(deployment, home, given_paths=bool(bars or vix)), compiled.programs
 
 
 def _of_world(world: str, bars: str, vix: str) -> tuple[Deployment, tuple[Program, ...]]:

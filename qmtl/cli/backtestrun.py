@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from qmtl import __version__
-from qmtl.dsl.model import Deployment
+from qmtl.dsl.model import Deployment, PaperBroker
 from qmtl.dsl.program import Program
 from qmtl.engine.adapters.results import save
 from qmtl.engine.backtest.measures import Variant
@@ -55,6 +55,7 @@ def stored_run(deployment: Deployment, programs: Sequence[Program], wanted: Want
 def plan_of(deployment: Deployment, wanted: Wanted) -> Plan:
     """Days, cash and costs of the deployment, with what the flags say."""
     broker, clock = deployment.broker, deployment.clock
+    assert isinstance(broker, PaperBroker)
     costs = Costs(
         fee=broker.fee if wanted.fee is None else wanted.fee,
         slippage=broker.slippage if wanted.slippage is None else wanted.slippage,

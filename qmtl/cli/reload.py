@@ -10,13 +10,13 @@ from contextlib import ExitStack
 from dataclasses import replace
 
 from qmtl.dsl.codec import program_to_json
-from qmtl.dsl.model import Deployment
+from qmtl.dsl.model import Deployment, PaperBroker
 from qmtl.dsl.program import Program
 from qmtl.engine.errors import QmtlError
 from qmtl.engine.runtime import Runtime
 from qmtl.engine.start import Setting, note, swap
 
-from .wiring import Opened, open_broker, open_feed, stored_program, universe
+from .wiring import Opened, open_edges, stored_program, universe
 
 
 def setting_of(deployment: Deployment, opened: Opened) -> Setting:
@@ -29,6 +29,7 @@ def setting_of(deployment: Deployment, opened: Opened) -> Setting:
         deployment.mode,
         program_to_json,
         stored_program,
+        "paper" if isinstance(deployment.broker, PaperBroker) else "alpaca",
     )
 
 
@@ -42,19 +43,20 @@ def swap_all(
     if set(former) != {program.settings.world for program in programs}:
         raise QmtlError("worlds cannot be added or taken away while it runs", "stop and start again")
     with ExitStack() as undo:
-        edges, broker = setting.edges, opened.broker
+        edges = setting.edges
         venues = (runtime.worlds[0].frame.program.settings.exchange, programs[0].settings.exchange)
         if universe(programs) != edges.feed.symbols or venues[0] != venues[1]:
-            feed, macro = open_feed(deployment, programs, setting.calendar)
-            broker = open_broker(deployment, programs, feed, setting.calendar)
-            undo.callback(broker.close)
-            edges = replace(edges, feed=feed, macro=macro, broker=broker)
+            live = (opened.lines, opened.asked)
+            feed, macro, quotes, broker = open_edges(deployment, programs, setting.calendar, opened.journal, live)
+            if opened.lines is None:
+                undo.callback(broker.close)
+            edges = replace(edges, feed=feed, macro=macro, quotes=quotes, broker=broker)
         moved = replace(setting, edges=edges)
         worlds = [swap(moved, former[p.settings.world], p, runtime.progress) for p in programs]
         undo.pop_all()
-    if broker is not opened.broker:
-        opened.broker.close()
-    opened.edges, opened.broker = edges, broker
+    if edges.broker is not opened.edges.broker and opened.lines is None:  # those at Alpaca share their lines
+        opened.edges.broker.close()
+    opened.edges = edges
     runtime.worlds, runtime.edges = worlds, edges
     note(runtime, moved)
     return True

@@ -23,11 +23,11 @@ from qmtl.dsl.diagnostics import has_errors
 from qmtl.dsl.model import Deployment
 from qmtl.dsl.program import Program
 from qmtl.dsl.report.text import render_text
-from qmtl.engine.alerts import DAY, HOUR, alerts_of
+from qmtl.engine.alerts import DAY, HOUR, Reminders, alerts_of
 from qmtl.engine.errors import JournalError, QmtlError
 from qmtl.engine.lock import hold
 from qmtl.engine.projections import Projections
-from qmtl.engine.runtime import RunSettings, Runtime, TickReport
+from qmtl.engine.runtime import Runtime, TickReport
 from qmtl.engine.start import begin, note
 from qmtl.engine.tick import Tick
 from qmtl.engine.ticks import ReplayTimes, TickTimes, WallTimes, grid
@@ -36,9 +36,10 @@ from qmtl.engine.views import chain_counts, events_of, not_active, shadow_text, 
 from .colour import coloured
 from .exits import EXIT_DATA, leave
 from .live import Display, display, stamp
+from .permits import permit_of, settings_of
 from .reload import setting_of, swap_all
 from .watch import Watch
-from .wiring import JOURNAL, Opened, effective, given, left_out, open_all
+from .wiring import JOURNAL, Asked, Opened, effective, given, left_out, open_all
 
 
 @click.command()
@@ -50,12 +51,21 @@ from .wiring import JOURNAL, Opened, effective, given, left_out, open_all
 @click.option("--dry", is_flag=True, help="Decide and journal, send nothing.")
 @click.option("--fresh", is_flag=True, help="Start anew: what the out folder holds is moved aside, never deleted.")
 @click.option("--quiet", is_flag=True, help="Print only messages and the summary.")
+@click.option(
+    "--acknowledge-live",
+    "acknowledged",
+    default="",
+    metavar="ACCOUNT",
+    help="The account whose real money may be traded.",
+)
 @click.option("--bars", default="", help="Files feed: folder of bars.")
 @click.option("--vix", default="", help="Files feed: file of daily VIX values.")
 @click.option("--start", default="", metavar="DAY", help="First exchange day of a replay (YYYY-MM-DD).")
 @click.option("--end", default="", metavar="DAY", help="Last exchange day of a replay.")
 @click.option("--out", default="", help="Folder of journal, state and logs.")
-def run(config: Path, once: bool, ticks: int | None, dry: bool, fresh: bool, quiet: bool, **flags: str) -> None:
+def run(
+    config: Path, once: bool, ticks: int | None, dry: bool, fresh: bool, quiet: bool, acknowledged: str, **flags: str
+) -> None:
     """Tick the worlds of a deployment."""
     paths = given(flags["bars"], flags["vix"], flags["out"])
     compiled = compile_deployment(config, paths)
@@ -76,7 +86,7 @@ def run(config: Path, once: bool, ticks: int | None, dry: bool, fresh: bool, qui
         if fresh:
             _move_aside(Path(deployment.out))
         session = Session(deployment, Watch.on(config, compiled, paths), display(quiet=quiet), 1 if once else ticks)
-        session.run(compiled.programs)
+        session.run(compiled.programs, Asked(acknowledged))
     except QmtlError as error:
         leave(error)
 
@@ -140,27 +150,29 @@ class Session:
         self.limit = limit
         self.stopped = threading.Event()
         self.tally = Tally()
+        self.reminders = Reminders(HOUR if deployment.clock.kind == "wall" else DAY)
 
-    def run(self, programs: tuple[Program, ...]) -> None:
+    def run(self, programs: tuple[Program, ...], asked: Asked | None = None) -> None:
         """Tick to the end. Raises what the edges raise; what was journaled before stays."""
-        opened = open_all(self.deployment, programs)
+        opened = open_all(self.deployment, programs, asked)
         try:
             setting = setting_of(self.deployment, opened)
             times = self._times(opened)
             first = _first(times, opened, self.deployment)
+            self._greet(opened, programs)
             if note_of_feed := left_out(opened.edges.feed):
                 self.shown.say(note_of_feed)
             self._warn_short_history(opened, programs, first)
             worlds, progress = begin(setting, programs, first)
-            settings = RunSettings(
-                self.deployment.account,
-                self.deployment.mode,
-                self.deployment.clock.interval,
-                self.deployment.snapshot_every,
+            runtime = Runtime(
+                opened.edges,
+                worlds,
+                settings_of(self.deployment),
+                progress,
+                permit_of(opened, self.deployment, self.stopped),
             )
-            runtime = Runtime(opened.edges, worlds, settings, progress)
             note(runtime, setting)
-            runtime.complete(progress.last if times.total else int(time.time()))
+            runtime.complete(progress.last if times.total else int(opened.asked.wall()))
             projections = Projections(Path(self.deployment.out), durable=self.deployment.clock.kind == "wall")
             self.shown.start()
             try:
@@ -174,10 +186,24 @@ class Session:
             opened.close()
         self._summary()
 
+    def _greet(self, opened: Opened, programs: tuple[Program, ...]) -> None:
+        """Say whose account this is, and what it is about to do."""
+        if opened.lines is None:
+            return
+        account, mode = opened.broker.account_id, self.deployment.mode
+        does = {"dry": "nothing is sent", "paper": "orders go to a paper account", "live": "orders trade REAL MONEY"}[
+            mode
+        ]
+        self.shown.say(f"Alpaca account {account}, mode {mode}: {does}")
+        if not getattr(self.deployment.feed, "vix", "") and any(rate == "1d" for p in programs for rate, _ in p.warmup):
+            self.shown.say(
+                "note: there is no file of daily VIX values (--vix FILE): what depends on vix.close is unknown"
+            )
+
     def _times(self, opened: Opened) -> TickTimes:
         clock = self.deployment.clock
         if clock.kind == "wall":
-            return WallTimes(clock.interval, self.stopped)
+            return WallTimes(clock.interval, self.stopped, opened.asked.wall)
         first, last = opened.edges.feed.span()
         start = clock.start or _day(first)
         end = clock.end or _day(last)
@@ -200,10 +226,11 @@ class Session:
 
     def _alert(self, report: TickReport) -> None:
         """Say what somebody has to hear, and again while it lasts: each hour, or each day of a replay."""
-        every = HOUR if self.deployment.clock.kind == "wall" else DAY
         for tick in report.ticks:
-            for alert in alerts_of(tick, every, first=self.tally.ticks == 1):
+            for alert in alerts_of(tick, self.reminders.every, first=self.tally.ticks == 1):
                 self.shown.say(f"{stamp(report.now)} world {tick.frame.program.settings.world} {alert}")
+        for text in self.reminders.due(report.troubles, report.now):
+            self.shown.say(f"{stamp(report.now)} {text}")
 
     def _project(self, report: TickReport, projections: Projections) -> None:
         state = state_of(report)
@@ -304,7 +331,7 @@ def _first(times: TickTimes, opened: Opened, deployment: Deployment) -> int:
                 "check --start and --end, and the days that the feed has",
             )
         return opened.calendar.times(times.decisions[0] - 1 - opened.delay).open_at
-    return grid(time.time(), deployment.clock.interval)
+    return grid(opened.asked.wall(), deployment.clock.interval)
 
 
 def _day(moment: int) -> str:

@@ -1,17 +1,21 @@
-"""From a Deployment to the edges of a run: feeds, broker, journal, calendar. The only module that names adapters."""
+"""From a Deployment to the edges of a run: feeds, broker, journal, calendar. Beside `alpacaedges` the only module that names
+adapters."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from qmtl.dsl.codec import ProgramFormatError, program_from_json
-from qmtl.dsl.model import Deployment, FilesFeed, SyntheticFeed
+from qmtl.dsl.model import AlpacaBroker, AlpacaFeed, Deployment, FilesFeed, PaperBroker, SyntheticFeed
 from qmtl.dsl.program import Program
+from qmtl.engine.adapters.commands import CommandFiles
 from qmtl.engine.adapters.files import FilesBars
 from qmtl.engine.adapters.paper import PaperAccount
 from qmtl.engine.adapters.synthetic import SyntheticMarket
@@ -20,8 +24,11 @@ from qmtl.engine.calendar import SessionCalendar
 from qmtl.engine.errors import DataError, JournalError, StateError
 from qmtl.engine.journal.sqlite import SqliteJournal
 from qmtl.engine.lock import RunLock, lock_account
-from qmtl.engine.ports import BarFeed, MacroFeed
+from qmtl.engine.ports import BarFeed, Broker, JournalView, MacroFeed, QuoteFeed
 from qmtl.engine.runtime import Edges
+
+if TYPE_CHECKING:
+    from qmtl.engine.adapters.alpaca.wiring import Lines
 
 #: sessions known to the calendar reach from here to a year after today or the end of the run
 FIRST_DAY = "2000-01-03"
@@ -48,6 +55,8 @@ def effective(
                 "the files feed has no folder of bars", "give it with --bars FOLDER, or as feed: {bars: ...}"
             )
         feed = replace(feed, bars=str(home / feed.bars), vix=str(home / feed.vix) if feed.vix else "")
+    elif isinstance(feed, AlpacaFeed):
+        feed = replace(feed, vix=str(home / feed.vix) if feed.vix else "")
     elif given_paths:
         raise DataError(
             "--bars and --vix are for the files feed, and this deployment has the synthetic one", "leave them out"
@@ -68,22 +77,50 @@ def _check_day(name: str, text: str) -> None:
         raise DataError(f"the {name} of the replay, `{text}`, is not a day", "write it as YYYY-MM-DD") from error
 
 
+def recorded(deployment: Deployment, bars: str, vix: str) -> Deployment:
+    """A deployment at Alpaca over recorded bars: for backtests, which cannot wait for the market. Others stay as they are."""
+    if not isinstance(deployment.feed, AlpacaFeed):
+        return deployment
+    if not bars:
+        raise DataError("the market of this deployment is live", "give the folder of recorded bars with --bars FOLDER")
+    feed = FilesFeed(bars, vix=vix or deployment.feed.vix)
+    return replace(deployment, feed=feed, broker=PaperBroker(), mode="paper")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the person and the machine bring beside the text: the account that was acknowledged for live trading, and the clock."""
+
+    acknowledged: str = ""
+    wall: Callable[[], float] = time.time
+
+
 @dataclass(slots=True)
 class Opened:
-    """Edges that are open, and what holds them. A reload that changes the universe replaces feed and broker."""
+    """Edges that are open, and what holds them. A reload that changes the universe replaces feed and broker; `lines` are those
+    to Alpaca, which stay."""
 
     edges: Edges
     calendar: SessionCalendar
     delay: int
     journal: SqliteJournal
-    broker: PaperAccount
-    lock: RunLock
+    locks: tuple[RunLock, ...]
+    lines: Lines | None = None
+    asked: Asked = field(default_factory=Asked)
+
+    @property
+    def broker(self) -> Broker:
+        """The account."""
+        return self.edges.broker
 
     def close(self) -> None:
         """Let go of everything, broker and journal last."""
-        self.broker.close()
+        self.edges.broker.close()
+        if self.lines is not None:
+            self.lines.close()
         self.journal.close()
-        self.lock.release()
+        for lock in self.locks:
+            lock.release()
 
 
 def stored_program(data: bytes) -> Program:
@@ -112,8 +149,9 @@ def calendar_of(deployment: Deployment, programs: Sequence[Program]) -> SessionC
 def open_feed(
     deployment: Deployment, programs: Sequence[Program], calendar: SessionCalendar
 ) -> tuple[BarFeed, MacroFeed]:
-    """Bars and daily series of the deployment."""
+    """Bars and daily series of a deployment whose market is recorded or made up."""
     feed, symbols = deployment.feed, universe(programs)
+    assert not isinstance(feed, AlpacaFeed)
     if isinstance(feed, SyntheticFeed):
         market = SyntheticMarket(symbols, calendar, seed=feed.seed, start=feed.start, delay=feed.delay)
         return market, market.vix
@@ -131,6 +169,7 @@ def open_broker(
     deployment: Deployment, programs: Sequence[Program], feed: BarFeed, calendar: SessionCalendar
 ) -> PaperAccount:
     """The embedded account; its file stands beside the journal."""
+    assert isinstance(deployment.broker, PaperBroker)
     return PaperAccount(
         Path(deployment.out) / PAPER,
         deployment.account,
@@ -141,23 +180,67 @@ def open_broker(
     )
 
 
-def open_all(deployment: Deployment, programs: Sequence[Program]) -> Opened:
+def open_edges(
+    deployment: Deployment,
+    programs: Sequence[Program],
+    calendar: SessionCalendar,
+    journal: JournalView,
+    live: tuple[Lines | None, Asked],
+) -> tuple[BarFeed, MacroFeed, QuoteFeed | None, Broker]:
+    """Market and account for the universe of these programs. DataError or BrokerError say what does not work."""
+    lines, asked = live
+    if lines is None:
+        feed, macro = open_feed(deployment, programs, calendar)
+        return feed, macro, None, open_broker(deployment, programs, feed, calendar)
+    from .alpacaedges import account_of, market_of
+
+    broker = account_of(lines, deployment, universe(programs), asked.acknowledged)
+    return *market_of(lines, deployment, universe(programs), calendar, journal), broker
+
+
+def open_all(deployment: Deployment, programs: Sequence[Program], asked: Asked | None = None) -> Opened:
     """Everything a run needs. DataError, CalendarError, JournalError, LockedError or BrokerError say what does not work;
     what was opened before is closed then."""
-    calendar = calendar_of(deployment, programs)
-    feed, macro = open_feed(deployment, programs, calendar)
-    out = Path(deployment.out)
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise JournalError(f"the folder {out} cannot be made: {error.strerror}", "choose another with --out") from error
-    if not os.access(out, os.W_OK):
-        raise JournalError(f"the folder {out} may not be written", "choose another with --out")
+    asked = asked or Asked()
+    calendar, out = calendar_of(deployment, programs), _folder(deployment)
     with ExitStack() as undo:
         lock = lock_account(out, deployment.account, deployment.mode)
         undo.callback(lock.release)
+        locks = [lock]
         journal = SqliteJournal(out / JOURNAL)
         undo.callback(journal.close)
-        broker = open_broker(deployment, programs, feed, calendar)
+        lines = None
+        if isinstance(deployment.broker, AlpacaBroker):
+            from .alpacaedges import lines_of
+
+            lines = lines_of(deployment, asked.wall)
+            undo.callback(lines.close)
+        feed, macro, quotes, broker = open_edges(deployment, programs, calendar, journal, (lines, asked))
+        if lines is not None and deployment.mode != "dry":  # whoever only looks disturbs nobody
+            locks.append(lock_account(machine_locks(), broker.account_id, deployment.mode))
+            undo.callback(locks[-1].release)
         undo.pop_all()
-    return Opened(Edges(feed, macro, broker, journal), calendar, deployment.feed.delay, journal, broker, lock)
+    edges = Edges(feed, macro, broker, journal, quotes, CommandFiles(out))
+    return Opened(edges, calendar, deployment.feed.delay, journal, tuple(locks), lines, asked)
+
+
+def machine_locks() -> Path:
+    """The folder of locks that all runs of this user on this machine share: an account is traded by one of them, wherever its
+    files are. QMTL_STATE names another one. JournalError when it cannot be made."""
+    home = os.environ.get("QMTL_STATE") or str(Path.home() / ".local" / "state" / "qmtl")
+    return _made(Path(home) / "locks", "name another with QMTL_STATE")
+
+
+def _folder(deployment: Deployment) -> Path:
+    out = _made(Path(deployment.out), "choose another with --out")
+    if not os.access(out, os.W_OK):
+        raise JournalError(f"the folder {out} may not be written", "choose another with --out")
+    return out
+
+
+def _made(folder: Path, way: str) -> Path:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise JournalError(f"the folder {folder} cannot be made: {error.strerror}", way) from error
+    return folder
