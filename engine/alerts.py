@@ -45,7 +45,7 @@ def way_out(tick: Tick) -> str:
 def _kill(tick: Tick, every: int, first: bool) -> Iterator[str]:
     gate, before = tick.gate, int(tick.before.kill)
     if gate.kill and gate.fired:
-        flat = tick.frame.program.settings.risk.on_kill == "flatten"
+        flat = gate.flatten or tick.frame.program.settings.risk.on_kill == "flatten"
         told = "everything that is ours is closed" if flat else "only exits from now on"
         yield f"is killed: {Reason(gate.kill).code}; {told}, {way_out(tick)}"
     elif gate.kill and (first or _again(tick, every, gate.killed_at)):

@@ -266,8 +266,7 @@ class Runtime:
         corrected: tuple[books.Correction, ...] = ()
         if told.snapshot is not None:
             corrected = corrections(told.snapshot, told.book, told.changes, self._seen)
-        kill = next((c for c in reversed(commands) if c.kind == "kill"), None)
-        asked = (int(Reason.KILL_OPERATOR), kill.flatten) if kill is not None else (0, False)
+        asked = _killed_by(commands)
         conditions = conditions_of(told.snapshot, told.others, told.runners, asked, self.settings.max_skew)
         for command in commands:
             self._obey(command, now)
@@ -384,6 +383,13 @@ class Runtime:
         )
         if decision and decisions % self.settings.snapshot_every == 0:
             self.save()
+
+
+def _killed_by(commands: Sequence[Command]) -> tuple[int, bool]:
+    """(Reason of a kill, whether to flatten) that is left of these commands: a later `resume` of all takes an earlier kill back."""
+    lifted = max((c.name for c in commands if c.kind == "resume" and not c.symbol and not c.world), default="")
+    kills = [c for c in commands if c.kind == "kill" and c.name > lifted]
+    return (int(Reason.KILL_OPERATOR), any(c.flatten for c in kills)) if kills else (0, False)
 
 
 def feed_all(observer: Observer, macros: Sequence[MacroRow], rows: Sequence[BarRow]) -> None:

@@ -34,7 +34,12 @@ COMMANDS: Final = {
     "schema": ("schema", "schema", "The JSON Schemas of the documents, for editors."),
     "gate": ("gate", "gate", "May a run go on: the live gate, and the shadow gate of a second regime."),
     "journal": ("journal", "journal", "The digest of a journal: equal runs have equal digests."),
-    "resume": ("resume", "resume", "Lift the kill of a stopped run; who and why are journaled."),
+    "status": ("status", "status", "Is the run alive, what may it do, what is wrong; 1 when somebody should look."),
+    "orders": ("holdings", "orders", "Orders of the run that work, and why each was sent."),
+    "positions": ("holdings", "positions", "What is held, whose it is, what it is worth."),
+    "kill": ("kill", "kill", "Stop trading now; with --flatten close everything."),
+    "resume": ("resume", "resume", "Lift a kill, or the pause of a symbol; who and why are journaled."),
+    "doctor": ("doctor", "doctor", "Check the installation, the text, storage, clock, calendar and broker."),
 }
 
 

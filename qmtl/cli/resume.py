@@ -1,96 +1,106 @@
-"""`qmtl resume`: lift the kill of a stopped run's worlds; who did it and why stands in the journal for ever.
+"""`qmtl resume`: lift the kill of a run's worlds; who did it and why stands in the journal for ever.
 
-Loss and authentication kills do not recover by themselves. The next start applies it: the limit that killed then counts from
-the first reading of equity, so it fires again after a further loss of its size or at the next anchor. With `--symbol` it is the pause of a symbol
-whose price moved too far that ends: the next start believes the price it finds, and leaves a kill as it is.
+Loss, authentication and other kills that a person has to look at do not end by themselves. The run carries the command out at its next
+tick, or at its next start: the limit that killed then counts from the first reading of equity, so it fires again after a further loss
+of its size or at the next anchor. With `--symbol` it is the pause of a symbol whose price moved too far that ends: the run
+believes the price it finds, and leaves a kill as it is.
 """
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from qmtl.dsl.compile import compile_deployment
-from qmtl.dsl.report.text import render_text
-from qmtl.engine.errors import JournalError, QmtlError
-from qmtl.engine.journal.sqlite import SqliteJournal
-from qmtl.engine.reasons import Reason
-from qmtl.engine.record import LastTick, last_programs, last_tick, released_since, resume_entry, resumed_since
+from qmtl.engine.errors import QmtlError
 
 from .exits import leave
-from .wiring import JOURNAL, effective, given, stored_program
+from .operate import Wish, folder_of, journal_of, leave_command, obeyed, place_options, runner
+
+if TYPE_CHECKING:
+    from qmtl.engine.journal.reader import JournalReader
+    from qmtl.engine.ports import Command
+    from qmtl.engine.record import LastTick
 
 
 @click.command()
-@click.option(
-    "--config", "config", type=click.Path(path_type=Path), required=True, help="Deployment file of the stopped run."
-)
+@place_options
 @click.option("--who", required=True, help="Your name, for the journal.")
 @click.option("--why", required=True, help="The reason, for the journal.")
 @click.option("--world", default="", help="Only this world.")
 @click.option("--symbol", default="", help="Not the kill: the pause of this symbol after a gap of its price.")
-@click.option("--out", default="", help="Folder of the journal, when the run had one of its own.")
-def resume(config: Path, who: str, why: str, **only: str) -> None:
-    """Lift the kill of a stopped run, or the pause of one symbol."""
-    world, symbol, out = only["world"], only["symbol"], only["out"]
-    compiled = compile_deployment(config, given("", "", out))
-    if compiled.deployment is None:
-        click.echo(render_text(compiled.diagnostics), err=True)
-        sys.exit(1)
+@click.option(
+    "--wait", "wait", type=click.FloatRange(min=0), default=90.0, show_default=True, help="Seconds to wait for the run."
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+def resume(config: Path | None, out: str, wait: float, as_json: bool, **said: str) -> None:
+    """Lift the kill of a run, or the pause of one symbol."""
+    wish = Wish("resume", said["who"], said["why"], False, said["world"], said["symbol"])
     try:
-        folder = Path(effective(compiled.deployment, config.absolute().parent).out)
-        if not (folder / JOURNAL).is_file():
-            raise JournalError(f"there is no journal {folder / JOURNAL}", "name the run's folder with --out")
-        journal = SqliteJournal(folder / JOURNAL)
-        try:
-            stopped, by = _stopped(journal, world), (who, why)
-            said = list(_release(journal, stopped, symbol, by) if symbol else _lift(journal, stopped, by))
-        finally:
-            journal.close()
+        folder = folder_of(config, out)
+        with journal_of(folder) as journal:
+            found = list(_held(journal, wish))
+            waits = tuple(c for c in _waiting(folder) if c.kind == "resume" and _same(c, wish))
+        command = leave_command(folder, wish) if (found or _kill_waits(folder, wish)) and not waits else None
+        alive = runner(folder)
+        done = command is not None and bool(alive) and obeyed(folder, command, wait)
     except QmtlError as error:
         leave(error)
-    click.echo("\n".join(said) or (f"{symbol} is paused in no world" if symbol else "no world is killed"))
+    if as_json:
+        click.echo(json.dumps({"lifted": found, "stored": command is not None, "runner": alive, "obeyed": done}))
+        return
+    click.echo("\n".join(_told(found, wish, alive, (command, done))))
 
 
-def _stopped(journal: SqliteJournal, only: str) -> dict[str, tuple[LastTick, tuple[str, ...]]]:
-    """World -> its newest tick and the columns of it."""
-    programs = last_programs(journal, stored_program)
-    ticks = ((name, last_tick(journal, name)) for name in sorted(programs) if only in ("", name))
-    return {name: (last, programs[name].settings.universe) for name, last in ticks if last is not None}
+def _told(found: list[str], wish: Wish, alive: str, how: tuple[Command | None, bool]) -> Iterator[str]:
+    command, done = how
+    if command is None and not found:
+        yield f"{wish.symbol} is paused in no world" if wish.symbol else "no world is killed"
+    elif command is None:
+        yield "lifted already; the next tick or start applies it"
+    else:
+        when = "done" if done else "the run carries it out at its next tick" if alive else "the next start applies it"
+        lines = found or ["a kill that waits"]
+        yield from (f"{line} lifted by {wish.who}; {when}" for line in lines)
 
 
-def _lift(
-    journal: SqliteJournal, stopped: Mapping[str, tuple[LastTick, tuple[str, ...]]], by: tuple[str, str]
-) -> Iterator[str]:
-    for name, (last, _) in stopped.items():
-        if not int(last.state.kill):
+def _held(journal: JournalReader, wish: Wish) -> Iterator[str]:
+    """What the command would lift, one line for each world."""
+    from qmtl.engine.reasons import Reason
+    from qmtl.engine.record import last_programs, last_tick
+
+    from .wiring import stored_program
+
+    for name, program in sorted(last_programs(journal, stored_program).items()):
+        last = last_tick(journal, name)
+        if last is None or wish.world not in ("", name):
             continue
-        if name in resumed_since(journal, last.header.now):
-            yield f"{name}: lifted already; the next start applies it"
-            continue
-        journal.append([resume_entry(name, last.header.now, *by)])
-        yield f"{name}: {Reason(int(last.state.kill)).code} lifted by {by[0]}; the next start applies it"
-
-
-def _release(
-    journal: SqliteJournal,
-    stopped: Mapping[str, tuple[LastTick, tuple[str, ...]]],
-    symbol: str,
-    by: tuple[str, str],
-) -> Iterator[str]:
-    for name, (last, universe) in stopped.items():
-        if symbol not in universe or not _paused(last, universe.index(symbol)):
-            continue
-        if (name, symbol) in released_since(journal, last.header.now):
-            yield f"{name}: the pause of {symbol} is lifted already; the next start applies it"
-            continue
-        journal.append([resume_entry(name, last.header.now, *by, symbol=symbol)])
-        yield f"{name}: the pause of {symbol} lifted by {by[0]}; the next start believes its price"
+        universe = program.settings.universe
+        if wish.symbol:
+            if wish.symbol in universe and _paused(last, universe.index(wish.symbol)):
+                yield f"{name}: the pause of {wish.symbol}"
+        elif int(last.state.kill):
+            yield f"{name}: {Reason(int(last.state.kill)).code}"
 
 
 def _paused(last: LastTick, column: int) -> bool:
     """By a gap, or while it settles after a split."""
     return bool(last.state.gap_at[column] or last.state.settling[column])
+
+
+def _waiting(folder: Path) -> tuple[Command, ...]:
+    from qmtl.engine.adapters.commands import CommandFiles
+
+    return CommandFiles(folder).take()
+
+
+def _same(command: Command, wish: Wish) -> bool:
+    return (command.world, command.symbol) == (wish.world, wish.symbol)
+
+
+def _kill_waits(folder: Path, wish: Wish) -> bool:
+    """A kill that no run has carried out yet is lifted too."""
+    return not wish.symbol and any(c.kind == "kill" for c in _waiting(folder))

@@ -54,7 +54,7 @@ def checkout(tmp_path: Path) -> Path:
     """What a user has after cloning, as far as snippets touch it."""
     for name in ("worlds", "strategies", "schemas"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("demo.yaml", "prod.yaml", "Makefile"):
+    for name in ("demo.yaml", "prod.yaml", "recorded.yaml", "Makefile"):
         shutil.copy(ROOT / name, tmp_path / name)
     return tmp_path
 

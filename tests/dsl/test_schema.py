@@ -184,12 +184,15 @@ def test_a_chain_that_is_otherwise_has_no_condition() -> None:
     [
         ("feed: {kind: files, seed: 1}", ("Q0201", "seed", "`seed` cannot stand here")),
         ("feed: {kind: synthetic, bars: x}", ("Q0201", "bars", "`bars` cannot stand here")),
-        ("feed: {kind: alpaca}", ("Q0604", "alpaca", "`alpaca` is not available in this version")),
+        ("feed: {kind: yahoo}", ("Q0604", "yahoo", "`yahoo` is not available in this version")),
+        ("feed: {kind: alpaca, seed: 1}", ("Q0201", "seed", "`seed` cannot stand here")),
+        ("feed: {kind: synthetic, url: x}", ("Q0201", "url", "`url` cannot stand here")),
+        ("feed: {kind: alpaca}\nbroker: {kind: alpaca, cash: 5 USD}", ("Q0201", "cash", "`cash` cannot stand here")),
         (
             "feed: {kind: synthetic, start: 2025-02-30}",
             ("Q0206", "2025-02-30", "`start` must be a date, not `2025-02-30`"),
         ),
-        ("feed: {kind: synthetic}\nmode: live", ("Q0604", "live", "`live` is not available in this version")),
+        ("feed: {kind: synthetic}\nbroker: {timeout: 5s}", ("Q0201", "timeout", "`timeout` cannot stand here")),
         (
             "feed: {kind: synthetic}\nbroker: {cash: 5}",
             ("Q0206", "5", "`cash` must be an amount of money, not a bare number"),

@@ -54,7 +54,7 @@ def test_the_sample_texts_of_the_language_are_well_in_both_surfaces(root: Path, 
 
 
 def test_what_is_shipped_is_well(root: Path) -> None:
-    result = call("worlds/", "demo.yaml", "prod.yaml")
+    result = call("worlds/", "demo.yaml", "prod.yaml", "recorded.yaml")
     assert result.exit_code == 0, result.output
     assert "ok  world us_core" in result.output
     assert "warm-up:" in result.output
@@ -62,7 +62,7 @@ def test_what_is_shipped_is_well(root: Path) -> None:
 
 
 def test_without_paths_worlds_and_the_deployments_beside_it_are_checked(root: Path) -> None:
-    assert call().output == call("worlds", "demo.yaml", "prod.yaml").output
+    assert call().output == call("worlds", "demo.yaml", "prod.yaml", "recorded.yaml").output
 
 
 @pytest.mark.parametrize(

@@ -56,7 +56,7 @@ def replay(qmtl: Qmtl, real_bars: Path) -> Callable[..., subprocess.CompletedPro
         out: Path, *more: object, start: str = "2025-10-01", end: str = "2025-11-28", code: int | None = 0
     ) -> subprocess.CompletedProcess[str]:
         return qmtl(
-            "run", "--config", "prod.yaml", "--bars", real_bars / "us_15m", "--vix", real_bars / "vix" / "vix_daily_cboe.csv",
+            "run", "--config", "recorded.yaml", "--bars", real_bars / "us_15m", "--vix", real_bars / "vix" / "vix_daily_cboe.csv",
             "--start", start, "--end", end, "--out", out, *more, code=code,
         )  # fmt: skip
 

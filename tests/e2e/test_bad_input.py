@@ -24,7 +24,7 @@ def home(tmp_path: Path) -> Path:
     """A folder with the shipped texts, to break."""
     for name in ("worlds", "strategies", "schemas"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("demo.yaml", "prod.yaml"):
+    for name in ("demo.yaml", "recorded.yaml"):
         shutil.copy(ROOT / name, tmp_path / name)
     return tmp_path
 
@@ -75,7 +75,7 @@ def test_bars_that_cannot_be_used_name_file_and_line(name: str, bars: Path, qmtl
     change, message = BROKEN[name]
     rewrite(bars / "SPY.csv.gz", change)
     said = qmtl(
-        "run", "--config", "prod.yaml", "--bars", bars, "--start", "2025-10-01", "--out", tmp_path / "out", code=1
+        "run", "--config", "recorded.yaml", "--bars", bars, "--start", "2025-10-01", "--out", tmp_path / "out", code=1
     )
     assert message in said.stderr
     assert "= help:" in said.stderr
@@ -85,14 +85,14 @@ def test_bars_outside_regular_sessions_are_left_out_and_counted(bars: Path, qmtl
     night = "2025-11-28T01:00:00Z,680,681,679,680.5,100"
     rewrite(bars / "SPY.csv.gz", lambda lines: [lines[0], *sorted([*lines[1:], night])])
     said = qmtl(
-        "run", "--config", "prod.yaml", "--bars", bars, "--start", "2025-11-28", "--out", tmp_path / "out", "--once"
+        "run", "--config", "recorded.yaml", "--bars", bars, "--start", "2025-11-28", "--out", tmp_path / "out", "--once"
     )
     assert "note: 1 bars outside regular sessions were left out" in said.stdout
 
 
 def test_missing_folders_and_days(real_bars: Path, qmtl: Run, tmp_path: Path) -> None:
     def run(*more: object) -> str:
-        return qmtl("run", "--config", "prod.yaml", "--out", tmp_path / "out", *more, code=1).stderr
+        return qmtl("run", "--config", "recorded.yaml", "--out", tmp_path / "out", *more, code=1).stderr
 
     assert "the files feed has no folder of bars" in run()
     assert "does not exist" in run("--bars", tmp_path / "nowhere")

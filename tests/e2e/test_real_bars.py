@@ -62,7 +62,7 @@ def uninterrupted(out: Path, start: str, end: str) -> Path:
     if not (data / "us_15m").is_dir():
         pytest.skip("recorded bars are not at hand: ../shared/data/us_15m is missing")
     done = subprocess.run(
-        [sys.executable, "-m", "qmtl", "run", "--config", "prod.yaml", "--bars", str(data / "us_15m"),
+        [sys.executable, "-m", "qmtl", "run", "--config", "recorded.yaml", "--bars", str(data / "us_15m"),
          "--vix", str(data / "vix" / "vix_daily_cboe.csv"), "--start", start, "--end", end, "--out", str(out)],
         cwd=ROOT, capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
@@ -128,7 +128,7 @@ def test_a_run_stopped_by_a_signal_and_continued_equals_an_uninterrupted_one(
 ) -> None:
     out = tmp_path / "stopped"
     running = subprocess.Popen(
-        [sys.executable, "-m", "qmtl", "run", "--config", "prod.yaml", "--quiet", "--bars", str(real_bars / "us_15m"),
+        [sys.executable, "-m", "qmtl", "run", "--config", "recorded.yaml", "--quiet", "--bars", str(real_bars / "us_15m"),
          "--vix", str(real_bars / "vix" / "vix_daily_cboe.csv"), "--start", WEEKS["start"], "--end", WEEKS["end"], "--out", str(out)],
         cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip

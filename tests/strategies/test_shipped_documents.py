@@ -39,12 +39,12 @@ strategy roc_momentum {
 
 
 def test_all_documents_are_valid_without_a_warning():
-    found = validate([ROOT / "worlds", ROOT / "demo.yaml", ROOT / "prod.yaml"])
+    found = validate([ROOT / "worlds", ROOT / "demo.yaml", ROOT / "prod.yaml", ROOT / "recorded.yaml"])
     assert found.diagnostics == ()
     kinds = Counter(document.kind for document in found.documents)
     cases = kinds.pop("case")
     assert cases > 0
-    assert kinds == {"allowlist": 1, "deployment": 2, "exchange": 1, "plan": 1, "world": 2}
+    assert kinds == {"allowlist": 1, "deployment": 3, "exchange": 1, "plan": 1, "world": 2}
 
 
 def test_the_world_in_blocks_shows_every_section_that_a_world_can_have():
@@ -107,11 +107,11 @@ def test_worlds_of_both_surfaces_have_disjoint_universes():
     assert not first & second
 
 
-@pytest.mark.parametrize("name", ["demo", "prod"])
-def test_deployments_trade_on_paper(name):
+@pytest.mark.parametrize(("name", "mode"), [("demo", "paper"), ("prod", "dry"), ("recorded", "paper")])
+def test_no_deployment_trades_real_money(name, mode):
     compiled = compile_deployment(ROOT / f"{name}.yaml")
     assert compiled.deployment is not None
-    assert compiled.deployment.mode == "paper"
+    assert compiled.deployment.mode == mode
     assert [program.settings.world for program in compiled.programs] == ["us_core"]
 
 

@@ -34,6 +34,7 @@ FILES = sorted(
         *(p for folder in ("worlds", "tests/golden/worlds", "qmtl/starter") for p in (ROOT / folder).rglob("*.*")),
         ROOT / "demo.yaml",
         ROOT / "prod.yaml",
+        ROOT / "recorded.yaml",
     )
     if path.suffix in {".yaml", ".qmtl"} and load_file(path).documents and not load_file(path).definitions
 )
@@ -78,7 +79,7 @@ def tree(tmp_path: Path) -> Path:
     for folder in ("worlds", "strategies", "schemas", "tests/golden/worlds", "qmtl/starter"):
         if (ROOT / folder).exists():
             shutil.copytree(ROOT / folder, tmp_path / folder)
-    for name in ("demo.yaml", "prod.yaml"):
+    for name in ("demo.yaml", "prod.yaml", "recorded.yaml"):
         shutil.copy(ROOT / name, tmp_path / name)
     return tmp_path
 
