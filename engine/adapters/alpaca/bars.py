@@ -70,6 +70,8 @@ class AlpacaBars:
         self._sessions = sessions
         #: start of the newest row that has a moment of its own; everything up to it is history
         self._newest = self._served = served
+        #: where a new journal begins, on the grid: what its first calls could not get is still asked for
+        self._first = len(self._grid.starts)
         self._rows: list[BarRow] = []
         #: first start that `_rows` covers; they are those of one session's day
         self._from, self._session = 0, -1
@@ -138,7 +140,8 @@ class AlpacaBars:
 
     def _look_ahead(self, after: int, until: int) -> None:
         """Read bars after the newest one that are due, and give each its moment."""
-        low = bisect_right(self._grid.starts, self._newest) if self._newest else self._index(after - self._delay)
+        self._first = min(self._first, self._index(after - self._delay))
+        low = bisect_right(self._grid.starts, self._newest) if self._newest else self._first
         high = bisect_right(self._grid.ends, until - self._delay)
         if low >= high:
             return

@@ -48,8 +48,8 @@ class Answer:
     names in lower case; `elapsed` seconds by the monotonic clock; `at` our wall clock when the answer was complete."""
 
     status: int
-    body: bytes = b""
-    headers: Mapping[str, str] = field(default_factory=lambda: _NO_HEADERS)
+    body: bytes = field(default=b"", repr=False)
+    headers: Mapping[str, str] = field(default_factory=lambda: _NO_HEADERS, repr=False)
     request_id: str = ""
     elapsed: float = 0.0
     at: float = 0.0
@@ -223,9 +223,9 @@ class Line:
         answer = call.answer
         return Answer(
             answer.status,
-            answer.body,
+            self._keys.cleaned_bytes(answer.body),
             answer.headers,
-            answer.request_id,
+            self.cleaned(answer.request_id),
             self._used - began,
             self._wall(),
             self.cleaned(answer.failure),
