@@ -11,7 +11,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from .amounts import ZERO, money, plain
+from .amounts import ZERO, money, plain, shares
 from .faults import Call
 from .hours import Day
 from .matching import finish
@@ -53,8 +53,7 @@ def admit(venue: Venue, body: dict[str, Any], *, foreign: bool = False) -> Order
 
 def plan_of(venue: Venue, order: Order) -> Plan:
     """What the faults have in store for an order that is taken."""
-    number = max(venue.book.posts[order.client_order_id], 1)
-    return venue.faults.plan(Call("POST", "/v2/orders", (order.symbol,), order.client_order_id, number))
+    return venue.faults.plan(Call("POST", "/v2/orders", (order.symbol,), order.client_order_id))
 
 
 def check_asset(venue: Venue, want: Wanted) -> Asset:
@@ -181,7 +180,7 @@ def _estimate(venue: Venue, order: Order) -> Decimal:
     if order.qty is not None:
         return order.qty
     price = venue.market.price(order.symbol, venue.now)
-    return (order.notional or ZERO) / price if price else ZERO
+    return shares((order.notional or ZERO) / price) if price else ZERO
 
 
 #: pairs of types on opposite sides that Alpaca always rejects; two limits are compared (docs, user-protection)

@@ -17,6 +17,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import pairwise
 from pathlib import Path
 
 from .amounts import ZERO, moment
@@ -125,8 +126,8 @@ class Market:
         row = series.begun(now) if series else -1
         if series is None or row < 0:
             return ZERO
-        bar = series.bar(row)
-        return self.traded(symbol, bar.open if now < bar.end else bar.close, now)
+        column = series.prices[0 if now < series.ends[row] else 3]
+        return self.traded(symbol, Decimal(str(column[row])), now)
 
     def close_before(self, symbol: str, until: float) -> Decimal:
         """The close of the last bar that ended by `until`, in the shares of that moment; 0 before the first."""
@@ -138,7 +139,7 @@ class Market:
 def _step(path: Path) -> int:
     with gzip.open(path, "rt", newline="") as file:
         starts = [moment(row["timestamp"]) // NANO for _, row in zip(range(200), csv.DictReader(file), strict=False)]
-    return min((b - a for a, b in zip(starts, starts[1:], strict=False)), default=900)
+    return min((b - a for a, b in pairwise(starts)), default=900)
 
 
 def read(path: Path, step: int, hours: Hours) -> Series:

@@ -20,9 +20,7 @@ class Clock:
         return time.time() if self._now is None else self._now
 
     def move(self, to: float) -> None:
-        """Raises ValueError when it is a wall clock or would go back."""
-        if self._now is None:
-            raise ValueError("this venue runs on the wall clock")
-        if to < self._now:
+        """Raises ValueError when it would go back; a wall clock moves by itself."""
+        if self._now is not None and to < self._now:
             raise ValueError(f"the clock stands at {self._now} and never goes back to {to}")
-        self._now = to
+        self._now = None if self._now is None else to

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from . import render
 from .admission import admit
 from .amounts import plain
+from .byhand import done_order
 from .messages import Reply, Request
 from .model import Asset
 from .money import figures, trade
@@ -35,6 +36,8 @@ def get_clock(venue: Venue, request: Request) -> Reply:
 
 def post_clock(venue: Venue, request: Request) -> Reply:
     """{"now": EPOCH}: move the virtual clock; 409 when it would go back."""
+    if not venue.clock.virtual:
+        return Reply(409, {"message": "this venue runs on the wall clock", "now": venue.now})
     try:
         venue.move(request.json()["now"])
     except ValueError as error:
@@ -124,8 +127,6 @@ def _trade(venue: Venue, body: dict[str, Any]) -> dict[str, Any]:
     """A trade that is done at once: signed `qty`, at `price` or at the market's. Shown as an order that has filled."""
     symbol, qty = body["symbol"], Decimal(str(body["qty"]))
     price = Decimal(str(body["price"])) if "price" in body else venue.market.price(symbol, venue.now)
-    from .byhand import done_order
-
     trade(venue, symbol, qty, price)
     return render.order(venue, done_order(venue, symbol, qty, price))
 

@@ -102,7 +102,7 @@ def _frames(venue: Venue, symbol: str, asked: Asked) -> Iterator[Bar]:
         return
     forming = venue.faults.state("forming_bar", symbol) is not None
     group: list[Bar] = []
-    for row in series.beginning_in(asked.start - DAY, min(asked.end, until)):
+    for row in series.beginning_in(asked.start - DAY, min(asked.end + _length(asked.frame), until)):
         bar = _adjusted(venue, symbol, series.bar(row), adjust=asked.adjust)
         if bar.end > until:
             if not forming:

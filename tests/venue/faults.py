@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any, Final
@@ -74,6 +74,7 @@ REPLIES: Final[dict[str, Callable[[Call], bool]]] = {
     "accept_then_hang": _any,  # done, then never an answer
     "429": _any,  # not done; retry_after seconds (default 1)
     "500": _any,  # not done
+    "refuse": _any,  # not done; the refusal `as` (a key of refusals.TABLE), its words in `words`
     "503": _any,  # not done
     "hang": _any,  # not done, never an answer
     "drip": _any,  # done; the reply comes one byte every `seconds` (default 1)
@@ -159,11 +160,11 @@ class Faults:
 
     def reply(self, call: Call) -> Rule | None:
         """How the reply to this call is spoiled."""
-        return self._take(call, REPLIES, 0.0) or self._drawn(call, [k for k, fits in REPLIES.items() if fits(call)])
+        return self._take(call, REPLIES) or self._drawn(call, [kind for kind, suits in REPLIES.items() if suits(call)])
 
     def plan(self, call: Call) -> Plan:
         """What is in store for the order of this call."""
-        rule = self._take(call, ORDERS, 0.0) or self._drawn(call, sorted(ORDERS))
+        rule = self._take(call, ORDERS) or self._drawn(call, sorted(ORDERS))
         args = rule.args if rule else {}
         match rule.do if rule else "":
             case "partial_fills":
@@ -198,7 +199,7 @@ class Faults:
             }
         )
 
-    def _take(self, call: Call, kinds: Any, _: float) -> Rule | None:
+    def _take(self, call: Call, kinds: Container[str]) -> Rule | None:
         for rule in list(self.rules.values()):
             if rule.do not in kinds or not fits(rule.match, call):
                 continue

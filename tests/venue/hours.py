@@ -6,6 +6,7 @@ The extended day (04:00-20:00 in New York) stands beside, because orders of exte
 
 from __future__ import annotations
 
+import warnings
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -87,8 +88,10 @@ def of_session(date: str, opens: int, closes: int) -> Day:
 @cache
 def xnys() -> Hours:
     """Regular sessions of the New York Stock Exchange, 2015 to 2029, holidays and early closes as published."""
-    import exchange_calendars
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about pandas, inside the library
+        import exchange_calendars
 
-    schedule = exchange_calendars.get_calendar("XNYS", start=FIRST, end=LAST).schedule
+        schedule = exchange_calendars.get_calendar("XNYS", start=FIRST, end=LAST).schedule
     rows = zip(schedule.index, schedule["open"], schedule["close"], strict=True)
     return Hours([of_session(day.strftime("%Y-%m-%d"), int(a.timestamp()), int(z.timestamp())) for day, a, z in rows])

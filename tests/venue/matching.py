@@ -46,9 +46,13 @@ def advance(venue: Venue, new: float) -> None:
     for order in venue.book.open_orders():
         if order.plan.reject and new > order.since:
             finish(venue, order, "rejected", "rejected by the execution venue")
-        elif order.parts_done and order.parts_done == started.get(order.id) and order.status in WORKING:
-            if new > old and _may_trade(venue, order, new):
-                fill(venue, order, order.part_price)
+        elif _next_part_is_due(order, started.get(order.id)) and new > old and _may_trade(venue, order, new):
+            fill(venue, order, order.part_price)
+
+
+def _next_part_is_due(order: Order, done_before: int | None) -> bool:
+    """Whether a part of it filled before this step, and none in it."""
+    return order.parts_done > 0 and order.parts_done == done_before
 
 
 def _events(venue: Venue, old: float, new: float) -> list[Event]:

@@ -60,6 +60,8 @@ def wanted(body: object) -> Wanted:
     if not symbol or not isinstance(symbol, str):
         raise Refused("symbol_required")
     client_order_id = body.get("client_order_id") or ""
+    if not isinstance(client_order_id, str):
+        raise Refused("invalid_param", name="client_order_id")
     if len(client_order_id) > LONGEST_ID:
         raise Refused("client_id_long")
     want = Wanted(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from .amounts import NANO, ZERO, day_of, instant, money, plain
+from .amounts import NANO, SHARE, ZERO, day_of, instant, money, plain
 from .model import Activity, Asset, Order, Position
 from .money import figures, held_for_orders
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from .venue import Venue
 
 RATIO = Decimal("0.0000000001")
+AVERAGE = Decimal("0.000000000000001")
 
 
 def _price(value: Decimal | None) -> str | None:
@@ -47,7 +48,7 @@ def order(venue: Venue, of: Order, *, nested: bool = False) -> dict[str, Any]:
         "notional": _price(of.notional),
         "qty": _price(of.qty),
         "filled_qty": plain(of.filled_qty),
-        "filled_avg_price": None if average is None else plain(average.quantize(Decimal("0.000001"))),
+        "filled_avg_price": None if average is None else plain(average.quantize(SHARE)),
         "order_class": of.order_class,
         "order_type": of.type,
         "type": of.type,
@@ -89,7 +90,7 @@ def position(venue: Venue, of: Position) -> dict[str, Any]:
         "asset_marginable": _asset(venue, of.symbol).marginable,
         "qty": plain(of.qty),
         "qty_available": plain(free),
-        "avg_entry_price": plain(of.average.quantize(Decimal("0.000001"))),
+        "avg_entry_price": plain(of.average.quantize(AVERAGE)),
         "side": "long" if of.qty > 0 else "short",
         "market_value": money(value),
         "cost_basis": money(of.cost),

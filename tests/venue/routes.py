@@ -7,7 +7,6 @@ rate limit, then the faults; whatever is done is committed before the reply leav
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -68,7 +67,14 @@ _OPEN: Final = tuple(
 )
 ENDPOINTS: Final = tuple((method, path) for method, path, _ in _ROUTES)
 #: faults that answer without doing anything: what they say
-_UNDONE: Final = {"429": "rate_limit", "500": "internal", "503": "unavailable", "drop_before": "", "hang": ""}
+_UNDONE: Final = {
+    "429": "rate_limit",
+    "500": "internal",
+    "503": "unavailable",
+    "drop_before": "",
+    "hang": "",
+    "refuse": "",
+}
 _AFTER: Final = {"accept_then_504": "timeout", "accept_then_500": "internal"}
 _PAGE: Final = b"<html><head><title>Just a moment...</title></head><body>checking your browser</body></html>"
 
@@ -93,7 +99,7 @@ def answer(venue: Venue, request: Request) -> Reply:
         except Refused as refused:
             reply = Reply(refused.entry.status, refused.body)
         venue.book.commit()
-        return replace(reply, headers={**_headers(venue, request), **reply.headers})
+        return replace(reply, headers={**_headers(venue), **reply.headers})
 
 
 def _answer(venue: Venue, request: Request) -> Reply:
@@ -101,7 +107,10 @@ def _answer(venue: Venue, request: Request) -> Reply:
     if request.path.startswith("/_venue/"):
         if route is None:
             raise Refused("no_endpoint")
-        return route[1](venue, request, **route[2])
+        try:
+            return route[1](venue, request, **route[2])
+        except (KeyError, TypeError, AttributeError, ArithmeticError) as error:
+            return Reply(400, {"message": f"{type(error).__name__}: {error}"})
     venue.tick()
     _check_keys(venue, request)
     _check_rate(venue)
@@ -130,10 +139,14 @@ def _call(venue: Venue, request: Request, caught: dict[str, str], key: str) -> C
             body = request.json()
         except Refused:
             body = {}
+        body = body if isinstance(body, dict) else {}
         client_id, symbol = str(body.get("client_order_id") or ""), str(body.get("symbol") or "")
         if client_id:
             venue.book.count_post(client_id, refused=False)
         return Call("POST", request.path, (symbol,), client_id, venue.book.posts[client_id] or venue.calls[key])
+    order = venue.book.orders.get(caught.get("order_id", ""))
+    if order is not None:
+        return Call(request.method, request.path, (order.symbol,), order.client_order_id, venue.calls[key])
     symbols = tuple(filter(None, request.query.get("symbols", caught.get("symbol", "")).split(",")))
     return Call(request.method, request.path, symbols, request.query.get("client_order_id", ""), venue.calls[key])
 
@@ -145,8 +158,8 @@ def _check_keys(venue: Venue, request: Request) -> None:
 
 
 def _check_rate(venue: Venue) -> None:
-    """Count the request in its minute of the wall clock; refuse what is over the limit."""
-    minute = int(time.time() // 60)
+    """Count the request in its minute of the venue's clock; refuse what is over the limit."""
+    minute = int(venue.now // 60)
     if venue.minute != minute:
         venue.minute, venue.in_minute = minute, 0
     venue.in_minute += 1
@@ -154,17 +167,23 @@ def _check_rate(venue: Venue) -> None:
         raise Refused("rate_limit")
 
 
-def _headers(venue: Venue, request: Request) -> dict[str, str]:
+def _headers(venue: Venue) -> dict[str, str]:
+    """Where no limit is set, the 200 of Alpaca of which one is always used: else a client that minds its budget would stand
+    still while a virtual clock does."""
     limit = venue.settings.rate_limit or 200
+    left = limit - venue.in_minute if venue.settings.rate_limit else limit - 1
     return {
         "X-RateLimit-Limit": str(limit),
-        "X-RateLimit-Remaining": str(max(limit - venue.in_minute, 0)),
+        "X-RateLimit-Remaining": str(max(left, 0)),
         "X-RateLimit-Reset": str((venue.minute + 1) * 60),
     }
 
 
 def _undone(venue: Venue, rule: Rule) -> Reply:
     """Nothing was done: an error, silence, or a closed connection."""
+    if rule.do == "refuse":
+        refused = Refused(rule.args["as"], **rule.args.get("words", {}))
+        return Reply(refused.entry.status, refused.body)
     if not _UNDONE[rule.do]:
         return Reply(how="drop" if rule.do == "drop_before" else "hang")
     refused = Refused(_UNDONE[rule.do])

@@ -5,16 +5,18 @@ In: the venue and a request. Out: a reply; `Refused` for the rest. Paths and par
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 from . import render
 from .admission import admit, change_order
-from .amounts import NEW_YORK, eastern, moment, plain
+from .amounts import NEW_YORK, eastern, moment, plain, shares
 from .hours import FIRST, LAST, Day
 from .messages import Reply, Request
-from .model import OPEN, Activity, Order
+from .model import Activity, Order
 from .refusals import Refused
 
 if TYPE_CHECKING:
@@ -106,8 +108,9 @@ def post_order(venue: Venue, request: Request) -> Reply:
 def get_orders(venue: Venue, request: Request) -> Reply:
     """Listed orders: 50 unless told, 500 at most, newest first unless told, times exclusive."""
     query = request.query
-    book = venue.book.past if request.faulty("stale_list") else venue.book.present
-    rows = [order for order in book.orders.values() if _listed(order, query)]
+    book = venue.book.past if request.faulty("stale_list") else venue.book
+    listed = _filter(query)
+    rows = [order for order in book.orders.values() if listed(order)]
     rows.sort(key=lambda order: order.submitted_at, reverse=_descends(query))
     rows = _beside_order(venue, rows, query)
     nested = query.get("nested") == "true"
@@ -117,17 +120,23 @@ def get_orders(venue: Venue, request: Request) -> Reply:
     return Reply(body=[render.order(venue, order, nested=nested) for order in rows[:limit]])
 
 
-def _listed(order: Order, query: dict[str, str]) -> bool:
+def _filter(query: dict[str, str]) -> Callable[[Order], bool]:
+    """Which orders a listing shows, by status, symbols, side and time."""
     status = query.get("status", "open")
     if status not in {"open", "closed", "all"}:
         raise Refused("invalid_param", name="status")
-    if status != "all" and (order.status in OPEN) != (status == "open"):
-        return False
-    if query.get("symbols") and order.symbol not in query["symbols"].split(","):
-        return False
-    if query.get("side", order.side) != order.side:
-        return False
-    return _time(query, "after", -1) < order.submitted_at < _time(query, "until", 2**63)
+    symbols = set(filter(None, query.get("symbols", "").split(",")))
+    after, until = _time(query, "after", -1), _time(query, "until", 2**63)
+
+    def listed(order: Order) -> bool:
+        return (
+            (status == "all" or order.open == (status == "open"))
+            and (not symbols or order.symbol in symbols)
+            and query.get("side", order.side) == order.side
+            and after < order.submitted_at < until
+        )
+
+    return listed
 
 
 def _beside_order(venue: Venue, rows: list[Order], query: dict[str, str]) -> list[Order]:
@@ -208,7 +217,7 @@ def delete_orders(venue: Venue, request: Request) -> Reply:
 
 # positions
 def get_positions(venue: Venue, request: Request) -> Reply:
-    book = venue.book.past if request.faulty("stale_list") else venue.book.present
+    book = venue.book.past if request.faulty("stale_list") else venue.book
     return Reply(body=[render.position(venue, row) for _, row in sorted(book.positions.items())])
 
 
@@ -241,10 +250,6 @@ def delete_positions(venue: Venue, request: Request) -> Reply:
 
 
 def _close(venue: Venue, symbol: str, query: dict[str, str]) -> Order:
-    from decimal import Decimal
-
-    from .amounts import shares
-
     held = venue.book.held(symbol)
     qty = abs(held)
     if query.get("qty"):
@@ -267,7 +272,7 @@ def get_activities(venue: Venue, request: Request, kind: str = "") -> Reply:
     if category and kinds:
         raise Refused("invalid_param", name="category")
     upto = venue.book.past.activities if request.faulty("stale_list") else len(venue.book.activities)
-    rows = [row for row in venue.book.activities[:upto] if _wanted(row, kinds, category, query)]
+    rows = list(filter(_happened(kinds, category, query), venue.book.activities[:upto]))
     rows.sort(key=lambda row: (row.at, row.seq), reverse=_descends(query))
     if query.get("page_token"):
         ids = [row.id for row in rows]
@@ -285,12 +290,15 @@ def _kinds(text: str) -> frozenset[str]:
     return frozenset(kinds - {"TRANS"} | (TRANSFERS if "TRANS" in kinds else frozenset()))
 
 
-def _wanted(row: Activity, kinds: frozenset[str], category: str, query: dict[str, str]) -> bool:
-    if kinds and row.kind not in kinds:
-        return False
-    if category and (row.kind == "FILL") != (category == "trade_activity"):
-        return False
+def _happened(kinds: frozenset[str], category: str, query: dict[str, str]) -> Callable[[Activity], bool]:
+    """Which activities a listing shows, by type, category and time."""
+    after, until = _time(query, "after", -1), _time(query, "until", 2**63)
     if query.get("date"):
-        start = _time({"date": query["date"][:10]}, "date", 0)
-        return start <= row.at < start + 86_400 * NANO
-    return _time(query, "after", -1) < row.at < _time(query, "until", 2**63)
+        after = _time({"date": query["date"][:10]}, "date", 0) - 1
+        until = after + 1 + 86_400 * NANO
+
+    def listed(row: Activity) -> bool:
+        right = not category or (row.kind == "FILL") == (category == "trade_activity")
+        return right and (not kinds or row.kind in kinds) and after < row.at < until
+
+    return listed

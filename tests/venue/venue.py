@@ -13,7 +13,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from .amounts import CENT, ZERO, plain
+from .amounts import CENT, ZERO, day_of, instant, plain
 from .bars import Market, Split
 from .book import Book
 from .clock import Clock
@@ -30,7 +30,7 @@ SPREAD = Decimal("0.0002")
 @dataclass(frozen=True, slots=True)
 class Settings:
     """What a venue is started with. `account`: "margin" or "cash"; `plan`: "free" (no SIP data of the last 15 minutes) or
-    "unlimited"; `rate_limit`: requests a minute of the wall clock that are answered, 0 = all; `exchange`: of all assets."""
+    "unlimited"; `rate_limit`: requests a minute of its clock that are answered, 0 = all; `exchange`: of all assets."""
 
     key: str = "PKTEST"
     secret: str = "test-secret"
@@ -66,8 +66,7 @@ class Venue:
 
     def move(self, to: float) -> None:
         """Let time pass. Raises ValueError when a virtual clock would go back."""
-        if self.clock.virtual:
-            self.clock.move(to)
+        self.clock.move(to)
         advance(self, to)
         self.book.set_mark("clock", to)
 
@@ -99,11 +98,11 @@ class Venue:
         return self.hours.session(self.now) is not None and self.faults.state("closed") is None
 
     def quote(self, symbol: str, at: float) -> tuple[Decimal, Decimal]:
-        """Bid and ask around the price at a moment, at least a cent apart; (0, 0) before the first bar."""
+        """Bid and ask around the price at a moment, at least two cents apart; (0, 0) before the first bar."""
         price = self.market.price(symbol, at)
         if not price:
             return ZERO, ZERO
-        half = max((price * SPREAD / 2).quantize(CENT), CENT / 2)
+        half = max((price * SPREAD / 2).quantize(CENT), CENT)
         return (price - half).quantize(CENT), (price + half).quantize(CENT)
 
     def ask(self, symbol: str) -> Decimal:
@@ -147,8 +146,6 @@ class Venue:
 
     def activity(self, kind: str, body: dict[str, Any]) -> None:
         """Write down something that moved the account without an order; its money must have moved already."""
-        from .amounts import day_of, instant
-
         at = self.book.stamp(self.now)
         fixed = {"activity_type": kind, "date": day_of(self.now), "status": "executed", "currency": "USD"}
         self.book.record(kind, at, {**fixed, "created_at": instant(at), **body})

@@ -10,6 +10,7 @@ import contextlib
 import itertools
 import socket
 import socketserver
+import sys
 import threading
 from email.utils import formatdate
 from http import HTTPStatus
@@ -36,6 +37,7 @@ class Server(socketserver.ThreadingTCPServer):
         super().__init__(("127.0.0.1", port), Connection)
         self.venue = venue
         self.stopping = threading.Event()
+        self.connections: set[socket.socket] = set()
 
     @property
     def url(self) -> str:
@@ -43,8 +45,6 @@ class Server(socketserver.ThreadingTCPServer):
 
     def handle_error(self, request: object, client_address: object) -> None:
         """A client that goes away in the middle is no error of ours; anything else is shown."""
-        import sys
-
         if not isinstance(sys.exception(), ConnectionError | TimeoutError):
             super().handle_error(request, client_address)  # type: ignore[arg-type]
 
@@ -53,6 +53,9 @@ class Server(socketserver.ThreadingTCPServer):
         self.stopping.set()
         self.shutdown()
         self.server_close()
+        for connection in list(self.connections):
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
         self.venue.close()
 
 
@@ -63,10 +66,14 @@ class Connection(socketserver.StreamRequestHandler):
     server: Server
 
     def handle(self) -> None:
-        while (request := self._read()) is not None:
-            reply = answer(self.server.venue, request)
-            if not self._send(reply) or request.headers.get("connection", "").lower() == "close":
-                return
+        self.server.connections.add(self.connection)
+        try:
+            while (request := self._read()) is not None:
+                reply = answer(self.server.venue, request)
+                if not self._send(reply) or request.headers.get("connection", "").lower() == "close":
+                    return
+        finally:
+            self.server.connections.discard(self.connection)
 
     def _read(self) -> Request | None:
         """The next request; None when the client has closed or what it sends is no HTTP."""
