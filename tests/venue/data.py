@@ -35,7 +35,7 @@ DATE = 10
 
 
 class Asked(NamedTuple):
-    """What a request for bars asks for; times in epoch seconds, both inclusive."""
+    """What a request for bars asks for; times in epoch seconds, both inclusive. `latest`: until when data may be seen."""
 
     symbols: tuple[str, ...]
     frame: str
@@ -45,6 +45,7 @@ class Asked(NamedTuple):
     adjust: bool
     newest_first: bool
     after: tuple[str, int]
+    latest: float
 
 
 def get_bars(venue: Venue, request: Request) -> Reply:
@@ -96,7 +97,7 @@ def _rows(venue: Venue, asked: Asked) -> Iterator[tuple[str, int, dict[str, Any]
 
 def _frames(venue: Venue, symbol: str, asked: Asked) -> Iterator[Bar]:
     """Bars of the timeframe that start in the asked time and have ended."""
-    until = reached(venue, symbol)
+    until = min(reached(venue, symbol), asked.latest)
     series = venue.market.series(symbol)
     if series is None or _length(asked.frame) < venue.market.step:
         return
@@ -214,7 +215,8 @@ def _asked(venue: Venue, request: Request, symbols: tuple[str, ...]) -> Asked:
         raise Refused("data_param", name="adjustment", value=query["adjustment"])
     if query.get("sort", "asc") not in {"asc", "desc"}:
         raise Refused("data_param", name="sort", value=query["sort"])
-    start, end = _span(venue, request, feed)
+    latest = venue.now - DELAY if feed == "sip" and venue.settings.plan == "free" else venue.now
+    start, end = _span(venue, request, latest)
     _length(query.get("timeframe", ""))
     return Asked(
         symbols,
@@ -225,14 +227,14 @@ def _asked(venue: Venue, request: Request, symbols: tuple[str, ...]) -> Asked:
         bool(adjustment & {"split", "all"}),
         query.get("sort") == "desc",
         _from_token(query.get("page_token", "")),
+        latest,
     )
 
 
-def _span(venue: Venue, request: Request, feed: str) -> tuple[float, float]:
+def _span(venue: Venue, request: Request, latest: float) -> tuple[float, float]:
     """Start and end, from the beginning of the day to now where none are given; a date as end is its whole day."""
     query, now = request.query, venue.now
-    poor = feed == "sip" and venue.settings.plan == "free"
-    latest = now - DELAY if poor else now
+    poor = latest < now
     start = _moment(query, "start", moment(day_of(now)) / NANO)
     end = _moment(query, "end", latest)
     if len(query.get("end", "")) == DATE:
