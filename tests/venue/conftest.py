@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -11,6 +12,10 @@ import pytest
 
 from .made import at, market
 from .start import Handle, hosted
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # alpaca-py imports a part of websockets that is deprecated
+    import alpaca.trading.client  # noqa: F401
 
 MONDAY = "2025-11-24 10:00"
 

@@ -113,7 +113,7 @@ def get_orders(venue: Venue, request: Request) -> Reply:
     rows = [order for order in book.orders.values() if listed(order)]
     rows.sort(key=lambda order: order.submitted_at, reverse=_descends(query))
     rows = _beside_order(venue, rows, query)
-    nested = query.get("nested") == "true"
+    nested = _yes(query, "nested")
     if nested:
         rows = [order for order in rows if not order.parent]
     limit = _count(query, "limit", 50, 500)
@@ -155,6 +155,11 @@ def _descends(query: dict[str, str]) -> bool:
     return direction == "desc"
 
 
+def _yes(query: dict[str, str], name: str) -> bool:
+    """A flag; the service reads what Go reads as true, "True" of the Python clients included."""
+    return query.get(name, "").lower() in {"1", "t", "true"}
+
+
 def _count(query: dict[str, str], name: str, default: int, most: int) -> int:
     """A page size; one above the most is the most."""
     try:
@@ -182,7 +187,7 @@ def _order_id(text: str) -> str:
 
 def get_order(venue: Venue, request: Request, order_id: str) -> Reply:
     order = venue.order(_order_id(order_id))
-    return Reply(body=render.order(venue, order, nested=request.query.get("nested") == "true"))
+    return Reply(body=render.order(venue, order, nested=_yes(request.query, "nested")))
 
 
 def get_order_by_client_id(venue: Venue, request: Request) -> Reply:
@@ -238,7 +243,7 @@ def delete_position(venue: Venue, request: Request, symbol: str) -> Reply:
 
 def delete_positions(venue: Venue, request: Request) -> Reply:
     """Close everything; `cancel_orders=true` cancels open orders first."""
-    if request.query.get("cancel_orders", "").lower() == "true":
+    if _yes(request.query, "cancel_orders"):
         delete_orders(venue, request)
     rows: list[dict[str, Any]] = []
     for symbol in sorted(venue.book.positions):
