@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from decimal import ROUND_DOWN, Decimal, InvalidOperation
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 NEW_YORK = ZoneInfo("America/New_York")
@@ -15,6 +16,7 @@ NANO = 1_000_000_000
 SHARE = Decimal("0.000000001")
 CENT = Decimal("0.01")
 ZERO = Decimal(0)
+LARGEST = 15
 
 
 def plain(number: Decimal) -> str:
@@ -29,14 +31,15 @@ def money(number: Decimal) -> str:
 
 
 def number(text: object) -> Decimal:
-    """The Decimal of a JSON number or string. Raises ValueError for anything else, NaN and infinities included."""
+    """The Decimal of a JSON number or string. Raises ValueError for anything else, NaN, infinities and numbers of
+    more than 15 digits before the point included."""
     if isinstance(text, bool) or not isinstance(text, int | float | str):
         raise ValueError(f"no number: {text!r}")  # noqa: TRY004 - one kind of error for one kind of mistake
     try:
         value = Decimal(str(text))
     except InvalidOperation:
         raise ValueError(f"no number: {text!r}") from None
-    if not value.is_finite():
+    if not value.is_finite() or value.adjusted() > LARGEST:
         raise ValueError(f"no number: {text!r}")
     return value
 
@@ -67,6 +70,7 @@ def eastern(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, NEW_YORK).isoformat()
 
 
+@lru_cache(maxsize=256)
 def day_of(seconds: float) -> str:
     """The date in New York at a moment."""
     return datetime.fromtimestamp(seconds, NEW_YORK).strftime("%Y-%m-%d")

@@ -57,8 +57,17 @@ class Series:
 
     def bar(self, row: int) -> Bar:
         # the text of a float is the text of the file again, so the Decimal is the recorded price
-        opens, high, low, close = (Decimal(str(column[row])) for column in self.prices)
-        return Bar(self.starts[row], self.begins[row], self.ends[row], opens, high, low, close, self.volumes[row])
+        opens, highs, lows, closes = self.prices
+        return Bar(
+            self.starts[row],
+            self.begins[row],
+            self.ends[row],
+            Decimal(str(opens[row])),
+            Decimal(str(highs[row])),
+            Decimal(str(lows[row])),
+            Decimal(str(closes[row])),
+            self.volumes[row],
+        )
 
     def begun(self, now: float) -> int:
         """Row of the last bar that has begun at `now`, -1 = none."""

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid5
@@ -104,7 +105,7 @@ class Book:
 
     def name(self, *parts: object) -> str:
         """A UUID that depends on the seed and the parts alone."""
-        return str(uuid5(NAMESPACE, "/".join(map(str, (self._seed, *parts)))))
+        return _named("/".join(map(str, (self._seed, *parts))))
 
     # orders
     def _index(self, order: Order) -> None:
@@ -181,6 +182,11 @@ class Book:
     def close(self) -> None:
         self._db.execute("COMMIT")
         self._db.close()
+
+
+@lru_cache(maxsize=4096)
+def _named(text: str) -> str:
+    return str(uuid5(NAMESPACE, text))
 
 
 def _digits(seconds: int) -> str:

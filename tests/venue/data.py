@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator
 from datetime import datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .amounts import NANO, NEW_YORK, day_of, moment, utc
@@ -99,11 +100,12 @@ def _frames(venue: Venue, symbol: str, asked: Asked) -> Iterator[Bar]:
     """Bars of the timeframe that start in the asked time and have ended."""
     until = min(reached(venue, symbol), asked.latest)
     series = venue.market.series(symbol)
-    if series is None or _length(asked.frame) < venue.market.step:
+    length = _length(asked.frame)
+    if series is None or length < venue.market.step:
         return
     forming = venue.faults.state("forming_bar", symbol) is not None
     group: list[Bar] = []
-    for row in series.beginning_in(asked.start - DAY, min(asked.end + _length(asked.frame), until)):
+    for row in series.beginning_in(asked.start - length, min(asked.end + length, until)):
         bar = _adjusted(venue, symbol, series.bar(row), adjust=asked.adjust)
         if bar.end > until:
             if not forming:
@@ -145,6 +147,7 @@ def bucket(bar: Bar, frame: str) -> int:
     return int(date.replace(hour=0, minute=0, second=0, microsecond=0).timestamp())
 
 
+@lru_cache(maxsize=64)
 def _length(frame: str) -> int:
     found = _TIMEFRAME.fullmatch(frame)
     if found is None or not 1 <= int(found[1]) <= _MOST[found[2]] or found[2] in {"Week", "W", "Month", "M"}:

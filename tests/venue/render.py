@@ -170,6 +170,22 @@ def account(venue: Venue) -> dict[str, Any]:
     }
 
 
+def configurations(venue: Venue) -> dict[str, Any]:
+    """The account's settings; nobody can change them here."""
+    return {
+        "no_shorting": venue.faults.state("no_shorting") is not None,
+        "suspend_trade": venue.faults.state("suspended") is not None,
+        "fractional_trading": True,
+        "max_margin_multiplier": "2" if venue.settings.account == "margin" else "1",
+        "max_options_trading_level": 0,
+        "dtbp_check": "entry",
+        "pdt_check": "entry",
+        "ptp_no_exception_entry": False,
+        "disable_overnight_trading": True,
+        "trade_confirm_email": "none",
+    }
+
+
 def account_number(venue: Venue) -> str:
     """ "PA" and ten signs, as paper accounts are numbered."""
     return "PA" + venue.book.name("account").replace("-", "")[:10].upper()

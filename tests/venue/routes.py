@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 Handler = Callable[..., Reply]
 _ROUTES: Final[tuple[tuple[str, str, Handler], ...]] = (
     ("GET", "/v2/account", trading.get_account),
+    ("GET", "/v2/account/configurations", trading.get_configurations),
     ("GET", "/v2/account/activities", trading.get_activities),
     ("GET", "/v2/account/activities/{kind}", trading.get_activities),
     ("GET", "/v2/clock", trading.get_clock),

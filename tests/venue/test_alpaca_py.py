@@ -120,6 +120,7 @@ def test_account_clock_calendar_and_assets(trading: TradingClient) -> None:
     account = trading.get_account()
     assert (account.cash, account.buying_power, account.multiplier) == ("100000", "200000", "2")
     assert account.account_number.startswith("PA")
+    assert trading.get_account_configurations().no_shorting is False
     clock = trading.get_clock()
     assert clock.is_open
     assert clock.timestamp == datetime(2025, 11, 24, 15, tzinfo=UTC)

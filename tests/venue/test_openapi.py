@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ import jsonschema
 import pytest
 
 from .made import Answer, at, call, placed
+from .model import DONE, OPEN
+from .orderbody import CLASSES, FORCES, INTENTS, LONGEST_ID, SIDES, TYPES, Wanted
 from .refusals import TABLE
 from .routes import ENDPOINTS
 from .start import Handle
@@ -124,6 +127,7 @@ def statuses(venue: Handle) -> set[str]:
 
 GETS: list[tuple[str, str, dict[str, Any]]] = [
     ("/v2/account", "/v2/account", {}),
+    ("/v2/account/configurations", "/v2/account/configurations", {}),
     ("/v2/account/activities", "/v2/account/activities", {}),
     ("/v2/account/activities", "/v2/account/activities", {"activity_types": "FILL,CSD", "page_size": 2, "direction": "asc"}),
     ("/v2/account/activities/{kind}", "/v2/account/activities/FILL", {"after": "2025-11-24T00:00:00Z"}),
@@ -167,6 +171,23 @@ def test_parameters_are_declared_ones(documents: Documents) -> None:
         declared = [*item["get"].get("parameters", []), *item.get("parameters", [])]
         names = {_resolved(document, parameter)["name"] for parameter in declared}
         assert set(query) <= names, path
+
+
+def test_the_body_of_an_order_has_the_documents_fields_and_values(documents: Documents) -> None:
+    schemas = documents["trading"]["components"]["schemas"]
+    declared = operation(documents, "POST", "/v2/orders")["requestBody"]["content"]["application/json"]["schema"]
+    ours = {item.name for item in fields(Wanted)} - {"legs"} | {"take_profit", "stop_loss"}
+    assert ours == set(declared["properties"]) - {"legs", "advanced_instructions"}  # options and routing: not here
+    assert set(schemas["OrderType"]["enum"]) == TYPES
+    assert set(schemas["TimeInForce"]["enum"]) == FORCES
+    assert set(schemas["OrderSide"]["enum"]) == SIDES
+    assert set(schemas["OrderClass"]["enum"]) - {"mleg"} == CLASSES
+    assert set(schemas["PositionIntent"]["enum"]) | {""} == INTENTS
+    assert declared["properties"]["client_order_id"]["maxLength"] == LONGEST_ID
+
+
+def test_the_statuses_of_the_document_are_ours(documents: Documents) -> None:
+    assert set(documents["trading"]["components"]["schemas"]["OrderStatus"]["enum"]) == OPEN | DONE
 
 
 def _resolved(document: dict[str, Any], parameter: dict[str, Any]) -> dict[str, Any]:

@@ -31,6 +31,10 @@ def get_account(venue: Venue, request: Request) -> Reply:
     return Reply(body=render.account(venue))
 
 
+def get_configurations(venue: Venue, request: Request) -> Reply:
+    return Reply(body=render.configurations(venue))
+
+
 def get_clock(venue: Venue, request: Request) -> Reply:
     """The clock, its skew, and an unscheduled close as the faults have it."""
     skew = (venue.faults.state("clock_skew") or {}).get("seconds", 0)
