@@ -7,7 +7,7 @@ for the rate is alpaca-py's own: `TimeFrame(60, Minute)` is one that it refuses.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -33,6 +33,7 @@ def read_bars(
     symbol has none. DataError when any page fails or does not make sense."""
     columns = {symbol: i for i, symbol in enumerate(symbols)}
     blocks: dict[int, Floats] = {}
+    used = ""
     for part in chunks(symbols):
         query = {
             "symbols": ",".join(part),
@@ -44,22 +45,22 @@ def read_bars(
             "sort": "asc",
         }
         for page in _pages(source, query, until):
+            if source.used != (used := used or source.used):
+                raise DataError("the feed changed between two pages of bars", "the next tick asks anew, of one feed")
             for symbol, bars in page.items():
                 if symbol in columns:
-                    _put(blocks, columns[symbol], len(columns), bars, span)
+                    for start in _put(blocks, (columns[symbol], len(columns)), bars, span):
+                        source.remarks.add(f"{symbol} has an impossible bar at {second(start * NANO)}; it is left out")
     return blocks
 
 
-def _pages(source: Source, query: dict[str, str], until: float) -> list[Mapping[str, Any]]:
-    pages, tokens = [], {""}
+def _pages(source: Source, query: dict[str, str], until: float) -> Iterator[Mapping[str, Any]]:
+    tokens = {""}
     for _ in range(MOST_PAGES):
-        used = source.used
         page, token = source.ask("/stocks/bars", query, _page, until)
-        if source.used != used and len(tokens) > 1:
-            raise DataError("the feed changed between two pages of bars", "the next tick asks anew")
-        pages.append(page)
+        yield page
         if not token:
-            return pages
+            return
         if token in tokens:
             raise DataError("pages of bars turn in a circle")
         tokens.add(token)
@@ -81,7 +82,7 @@ def _page(body: Any) -> tuple[Mapping[str, Any], str]:
 
 
 def _values(row: Mapping[str, Any]) -> tuple[float, ...]:
-    """Open, high, low, close and volume; a bar that cannot be is a ShapeError."""
+    """Open, high, low, close and volume; () for a bar that cannot be, such as a high below the low."""
     found = []
     for key in _KEYS:
         value = number(row, key)
@@ -89,17 +90,24 @@ def _values(row: Mapping[str, Any]) -> tuple[float, ...]:
             raise ShapeError(f"a bar without {key}")
         found.append(float(value))
     opened, high, low, close, volume = found
-    if not 0 < low <= min(opened, close) <= max(opened, close) <= high or volume < 0:
-        raise ShapeError(f"a bar that cannot be: {found}")
-    return tuple(found)
+    possible = 0 < low <= min(opened, close) <= max(opened, close) <= high and volume >= 0
+    return tuple(found) if possible else ()
 
 
-def _put(blocks: dict[int, Floats], column: int, width: int, bars: Sequence[Mapping[str, Any]], span: Any) -> None:
+def _put(
+    blocks: dict[int, Floats], place: tuple[int, int], bars: Sequence[Mapping[str, Any]], span: tuple[int, int]
+) -> list[int]:
+    """Put bars of one symbol into its column (`place`: column and how many there are); starts of impossible ones."""
+    impossible = []
     for bar in bars:
         start, rest = divmod(bar["t"], NANO)
         if rest or not span[0] <= start <= span[1]:
             continue  # nothing that was asked for
+        if not bar["values"]:
+            impossible.append(start)
+            continue
         block = blocks.get(start)
         if block is None:
-            block = blocks[start] = np.full((len(FIELDS), width), np.nan)
-        block[:, column] = bar["values"]
+            block = blocks[start] = np.full((len(FIELDS), place[1]), np.nan)
+        block[:, place[0]] = bar["values"]
+    return impossible

@@ -21,7 +21,7 @@ import numpy as np
 
 from ...bars import BarRow, Floats, Ints, OpenRow
 from ...errors import DataError
-from ..sessions import BAR, Sessions, bar_ends, session_starts
+from ..sessions import Sessions, bar_ends, session_starts
 from .barpages import read_bars
 from .feeds import Feed, Source
 from .transport import Line
@@ -69,7 +69,9 @@ class AlpacaBars:
         self._grid = _grid(sessions)
         self._sessions = sessions
         #: start of the newest row that has a moment of its own; everything up to it is history
-        self._newest = served
+        self._newest = self._served = served
+        #: where a new journal begins, on the grid: what its first calls could not get is still asked for
+        self._first = len(self._grid.starts)
         self._rows: list[BarRow] = []
         #: first start that `_rows` covers; they are those of one session's day
         self._from, self._session = 0, -1
@@ -100,9 +102,13 @@ class AlpacaBars:
     def rows(self, after: int, until: int) -> Iterator[BarRow]:
         """Rows with after < known_at <= until. DataError before the first of them when something could not be read."""
         self._forget(until)
-        self._look_back(after, until)
-        self._look_ahead(after, until)
-        return iter([row for row in self._rows if after < row.known_at <= until])
+        live = after >= self._end_of_newest()
+        if live:
+            self._look_ahead(after, until)
+        else:
+            self._look_back(after)
+        low = self._served if live else 0
+        return iter([row for row in self._rows if after < row.known_at <= until and row.start > low])
 
     def opens(self, after: int, until: int) -> Iterator[OpenRow]:  # noqa: ARG002 - the port's
         """Nothing: a real market fills by itself."""
@@ -114,26 +120,28 @@ class AlpacaBars:
         if session != self._session or len(self._rows) > _KEPT:
             self._rows, self._from, self._session = [], 0, session
 
-    def _look_back(self, after: int, until: int) -> None:
+    def _end_of_newest(self) -> int:
+        """Calls that reach back before it are warm-ups beside a run: what the run has not seen yet is not for them."""
+        if not self._newest:
+            return -1
+        at = bisect_right(self._grid.starts, self._newest) - 1
+        return self._grid.ends[at] if at >= 0 else -1
+
+    def _look_back(self, after: int) -> None:
         """Read what is missing of history: bars up to the newest that was given out, with their own moments."""
         first = self._index(after - self._delay)
-        stop = bisect_right(self._grid.starts, min(self._newest, until))
+        stop = bisect_right(self._grid.starts, self._newest)
         if self._from:
             stop = min(stop, bisect_left(self._grid.starts, self._from))
-        if first >= stop:
-            return
-        found = self._read(first, stop)
-        self._rows = [*(self._row(at, block, at_end=0) for at, block in found), *self._rows]
-        self._from = self._grid.starts[first]
+        if first < stop:
+            found = self._read(first, stop)
+            self._rows = [*(self._row(at, block, known_at=0) for at, block in found), *self._rows]
+            self._from = self._grid.starts[first]
 
     def _look_ahead(self, after: int, until: int) -> None:
-        """Read bars after the newest one that are due. A call that reaches back behind the newest row is a warm-up beside a run:
-        what the run has not seen yet is not for it."""
-        if self._newest and after < self._newest + BAR:
-            at = bisect_left(self._grid.starts, self._newest)
-            if at < len(self._grid.ends) and after < self._grid.ends[at]:
-                return
-        low = bisect_right(self._grid.starts, self._newest) if self._newest else self._index(after - self._delay)
+        """Read bars after the newest one that are due, and give each its moment."""
+        self._first = min(self._first, self._index(after - self._delay))
+        low = bisect_right(self._grid.starts, self._newest) if self._newest else self._first
         high = bisect_right(self._grid.ends, until - self._delay)
         if low >= high:
             return
@@ -142,7 +150,7 @@ class AlpacaBars:
         for at, block in self._read(low, high):
             due = self._grid.ends[at] + self._delay
             known = max(known, due if due > after else until)
-            new.append(self._row(at, block, at_end=known))
+            new.append(self._row(at, block, known_at=known))
         if new:
             if not self._from:
                 self._from = self._grid.starts[low]
@@ -174,12 +182,12 @@ class AlpacaBars:
         at = bisect_right(self._grid.starts, start) - 1
         return at >= 0 and start < self._grid.ends[at]
 
-    def _row(self, at: int, values: Floats, *, at_end: int) -> BarRow:
+    def _row(self, at: int, values: Floats, *, known_at: int) -> BarRow:
         start, end = self._grid.starts[at], self._grid.ends[at]
         present = ~np.isnan(values[3])
         for array in (values, present):
             array.flags.writeable = False
-        return BarRow(start, end, at_end or end + self._delay, values, present)
+        return BarRow(start, end, known_at or end + self._delay, values, present)
 
 
 def _grid(sessions: Sessions) -> _Grid:

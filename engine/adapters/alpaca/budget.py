@@ -103,7 +103,7 @@ def _wait(text: str | None, server: float | None) -> float | None:
         return None
     base = time.time() if server is None else server
     if text.isascii() and text.isdigit() and len(text) < 12:
-        wait = float(text) - base if len(text) > 8 else float(text)
+        wait = float(text) - base if len(text) > 9 else float(text)
     else:
         moment = _date(text)
         if moment is None:

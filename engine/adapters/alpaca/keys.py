@@ -69,6 +69,12 @@ class Keys:
             text = text.replace(secret.reveal(), MASK)
         return text
 
+    def cleaned_bytes(self, body: bytes) -> bytes:
+        """The same for what came over the line."""
+        for secret in (self.secret, self.name):
+            body = body.replace(secret.reveal().encode(), MASK.encode())
+        return body
+
 
 @dataclass(frozen=True, slots=True)
 class Endpoints:

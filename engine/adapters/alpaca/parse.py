@@ -19,7 +19,7 @@ from typing import Any, Never
 from .refusals import Verdict, classify
 from .transport import Answer
 
-_NUMBER = re.compile(r"-?\d{1,24}(\.\d{1,24})?")
+_NUMBER = re.compile(r"-?\d{1,24}(\.\d{1,24})?", re.ASCII)
 _STAMP = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:\.(\d{1,12}))?(?:([Zz])|([+-])(\d\d):(\d\d))", re.ASCII
 )

@@ -24,6 +24,8 @@ BUSINESS = "business"
 #: no status that says anything
 UNKNOWN = "unknown"
 
+#: a symbol in quotes is no word of the message: there is a ticker HALT
+_SYMBOL = re.compile(r'"[A-Z0-9./]{1,12}"')
 _ANY = frozenset(range(400, 500))
 _REFUSED = frozenset({400, 403, 422})
 
@@ -93,6 +95,7 @@ _TABLE: tuple[_Row, ...] = (
 
 def classify(status: int, code: int, message: str) -> Verdict:
     """What this answer means; `code` 0 and `message` "" where the body has none."""
+    message = _SYMBOL.sub("", message)
     for row in _TABLE:
         if status in row.statuses and (not row.codes or code in row.codes) and row.pattern.search(message):
             return row.verdict

@@ -48,8 +48,8 @@ class Answer:
     names in lower case; `elapsed` seconds by the monotonic clock; `at` our wall clock when the answer was complete."""
 
     status: int
-    body: bytes = b""
-    headers: Mapping[str, str] = _NO_HEADERS
+    body: bytes = field(default=b"", repr=False)
+    headers: Mapping[str, str] = field(default_factory=lambda: _NO_HEADERS, repr=False)
     request_id: str = ""
     elapsed: float = 0.0
     at: float = 0.0
@@ -147,7 +147,7 @@ class Line:
         return MappingProxyType(self._refused)
 
     def get(self, path: str, query: Mapping[str, str] | None = None, *, until: float | None = None) -> Answer:
-        """Read; `until` is the moment of `clock` by which it must be done, where that is earlier than the own deadline."""
+        """Read; `until` is the moment of `clock` by which it must be done, waiting for a free request included."""
         return self._ask("GET", path, dict(query or {}), until)
 
     def post(self, path: str, payload: Mapping[str, object]) -> Answer:
@@ -181,8 +181,7 @@ class Line:
         if self._read_only and method != "GET":
             raise BrokerError(f"{method} {path} is not sent in dry mode", "nothing but reading leaves a dry run")
         clock = self._budget.clock
-        limit = clock() + self._limits.deadline
-        end = limit if until is None else min(limit, until)
+        end = clock() + self._limits.deadline if until is None else until
         if self._closed:
             return Answer(0, failure="not sent: the connection to the broker is closed", sent=False)
         if not self._lock.acquire(timeout=max(0.0, end - clock())):
@@ -191,7 +190,7 @@ class Line:
             lack = self._budget.take(end, urgent=method != "GET")
             if lack:
                 return Answer(0, failure=f"not sent: {lack}", sent=False)
-            left = end - clock()
+            left = min(end - clock(), self._limits.deadline)
             if left <= 0:
                 return Answer(0, failure="not sent: its deadline passed while it waited", sent=False)
             answer = self._run(method, path, data, left)
@@ -224,9 +223,9 @@ class Line:
         answer = call.answer
         return Answer(
             answer.status,
-            answer.body,
+            self._keys.cleaned_bytes(answer.body),
             answer.headers,
-            answer.request_id,
+            self.cleaned(answer.request_id),
             self._used - began,
             self._wall(),
             self.cleaned(answer.failure),
