@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from .venue import Venue
 
 NEVER = 1e13  # a leg that sleeps
-TWO_MINUTES, TEN_MINUTES, THREE_HOURS = 120, 600, 3 * 3600
+TWO_MINUTES, TEN_MINUTES, HOUR = 120, 600, 3600
 AGED = 90 * 86_400 + 900  # gtc orders are cancelled 90 days on, at 16:15
 
 
@@ -121,7 +121,7 @@ def lifetime(venue: Venue, time_in_force: str, *, extended: bool = False) -> tup
     now, hours = venue.now, venue.hours
     if extended:
         day = hours.extended(now)
-        return float(day.premarket), float(day.night)
+        return float(day.premarket), float(day.close + AGED if time_in_force == "gtc" else day.night)
     day = hours.next_to_close(now)
     if time_in_force in {"opg", "cls"}:
         day = _auction_day(venue, time_in_force, day)
@@ -135,7 +135,7 @@ def _auction_day(venue: Venue, time_in_force: str, day: Day) -> Day:
     """The session whose auction the order waits for. OPG are refused from 9:28 on, CLS from 3:50, both until 19:00."""
     now, last = venue.now, venue.hours.last_closed(venue.now)
     late = now >= (day.open - TWO_MINUTES if time_in_force == "opg" else day.close - TEN_MINUTES)
-    if late or now < last.close + THREE_HOURS:
+    if late or now < last.night - HOUR:
         raise Refused("no_opg" if time_in_force == "opg" else "no_cls")
     return day
 

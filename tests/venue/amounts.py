@@ -39,7 +39,7 @@ def number(text: object) -> Decimal:
         value = Decimal(str(text))
     except InvalidOperation:
         raise ValueError(f"no number: {text!r}") from None
-    if not value.is_finite() or value.adjusted() > LARGEST:
+    if not value.is_finite() or value.adjusted() >= LARGEST:
         raise ValueError(f"no number: {text!r}")
     return value
 

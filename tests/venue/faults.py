@@ -117,6 +117,20 @@ STATES: Final = frozenset(
     }
 )
 KINDS: Final = frozenset(REPLIES) | ORDERS | STATES
+#: arguments of a rule beside do, match and times, by kind
+ARGUMENTS: Final = {
+    "429": {"retry_after"},
+    "refuse": {"as", "words"},
+    "drip": {"seconds"},
+    "short_pages": {"rows"},
+    "missing_symbols": {"symbols"},
+    "partial_fills": {"parts"},
+    "slow_fill": {"seconds"},
+    "slow_cancel": {"seconds"},
+    "frozen_bars": {"at"},
+    "clock_skew": {"seconds"},
+}
+MATCHES: Final = {"method", "path", "symbol", "client_order_id", "nth"}
 
 
 @dataclass(slots=True)
@@ -133,12 +147,15 @@ class Faults:
     _last: int = 0
 
     def add(self, body: dict[str, Any], now: float) -> int:
-        """Add one rule; returns its number. Raises ValueError for an unknown kind."""
+        """Add one rule; returns its number. Raises ValueError for a kind, an argument or a match that does not exist."""
         rest = dict(body)
         do, match = rest.pop("do"), rest.pop("match", {})
         if do not in KINDS:
             raise ValueError(f"unknown fault: {do}")
         times = rest.pop("times", 0 if do in STATES else 1)
+        unknown = (set(rest) - ARGUMENTS.get(do, set())) | (set(match) - MATCHES)
+        if unknown:
+            raise ValueError(f"{do} has no {sorted(unknown)}")
         self._last += 1
         self.rules[self._last] = Rule(self._last, do, match, times, {"at": now, **rest})
         return self._last

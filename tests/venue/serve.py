@@ -108,5 +108,12 @@ def _wait(*, end_with_stdin: bool) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: done.set())
     if end_with_stdin:
-        threading.Thread(target=lambda: (sys.stdin.read(), done.set()), daemon=True).start()
+        threading.Thread(target=_read_out, args=(done,), daemon=True).start()
     done.wait()
+
+
+def _read_out(done: threading.Event) -> None:
+    """Read stdin to its end. Not through sys.stdin: its lock would be held when the process ends by a signal."""
+    while os.read(0, 4096):
+        pass
+    done.set()

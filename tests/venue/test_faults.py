@@ -336,7 +336,13 @@ def test_what_was_injected_is_logged(venue: Handle) -> None:
 
 
 def test_nonsense_is_refused_by_the_control(venue: Handle) -> None:
-    for body in ({"do": "explode"}, {"times": 1}, {"rates": {"halted": 1}}):
+    for body in (
+        {"do": "explode"},
+        {"times": 1},
+        {"rates": {"halted": 1}},
+        {"do": "slow_fill", "second": 5},
+        {"do": "503", "match": {"symbols": "AAA"}},
+    ):
         with pytest.raises(ValueError, match="400"):
             venue.control("POST", "/faults", body)
     with pytest.raises(ValueError, match="no such deed"):

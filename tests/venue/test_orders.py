@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
+from .bars import write
 from .made import account, at, call, now_of, opening, order, placed, positions
 from .start import Handle
 
@@ -166,6 +168,8 @@ def test_cls_fills_at_the_closing_price(venue: Handle) -> None:
         ("2025-11-24 15:50", "cls", False),
         ("2025-11-24 18:59", "cls", False),
         ("2025-11-24 19:00", "cls", True),
+        ("2025-11-28 18:59", "opg", False),
+        ("2025-11-29 12:00", "opg", True),
     ],
 )
 def test_auction_orders_have_their_hours(venues: Venues, now: str, force: str, taken: bool) -> None:
@@ -178,6 +182,21 @@ def test_extended_hours_orders_live_until_eight_in_the_evening(venues: Venues) -
     assert sent["status"] == "pending_new"
     venue.move(at("2025-11-24 20:00"))
     assert now_of(venue, sent)["status"] == "expired"
+
+
+def test_extended_hours_orders_trade_on_bars_outside_the_session_and_others_do_not(
+    venues: Venues, tmp_path: Path
+) -> None:
+    rows = [
+        (f"2025-11-24T{hour}:{minute:02d}:00Z", 20, 21, 19, 20, 5) for hour in (21, 22) for minute in (0, 15, 30, 45)
+    ]
+    write(tmp_path / "AAA.csv.gz", rows)
+    venue = venues("2025-11-24 15:59", bars=tmp_path, cash="1000")
+    extended = placed(venue, qty="1", type="limit", limit_price="20.50", extended_hours=True)
+    regular = placed(venue, qty="1", type="limit", limit_price="20.50", time_in_force="gtc")
+    venue.move(at("2025-11-24 16:30"))
+    assert now_of(venue, extended)["filled_avg_price"] == "20"
+    assert now_of(venue, regular)["status"] == "new"
 
 
 def test_a_cancel_ends_an_order_and_repeating_it_is_no_error(venue: Handle) -> None:

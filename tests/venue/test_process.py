@@ -42,13 +42,16 @@ def test_it_ends_with_the_stdin_of_whoever_started_it(bars: Path) -> None:
     process.stdout.close()
 
 
-def test_it_ends_on_sigterm_and_has_written_its_book(bars: Path, tmp_path: Path) -> None:
-    command = [sys.executable, str(HERE / "serve.py"), "--bars", str(bars), "--book", str(tmp_path / "book.db")]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+@pytest.mark.parametrize("more", [[], ["--end-with-stdin"]])
+def test_it_ends_on_sigterm_and_has_written_its_book(bars: Path, tmp_path: Path, more: list[str]) -> None:
+    command = [sys.executable, str(HERE / "serve.py"), "--bars", str(bars), "--book", str(tmp_path / "book.db"), *more]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert process.stdin is not None
     assert process.stdout is not None
     assert process.stdout.readline().startswith('{"url"')
     process.terminate()
     assert process.wait(10) == 0
+    process.stdin.close()
     process.stdout.close()
     assert (tmp_path / "book.db").stat().st_size > 0
 

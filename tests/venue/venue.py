@@ -62,7 +62,7 @@ class Venue:
     def tick(self) -> None:
         """On the wall clock, let the time pass that has passed."""
         if not self.clock.virtual:
-            self.move(self.clock.now)
+            self.move(max(self.clock.now, self.now))
 
     def move(self, to: float) -> None:
         """Let time pass. Raises ValueError when a virtual clock would go back."""
