@@ -23,6 +23,7 @@ from qmtl.engine.adapters.vixfile import NoMacro, WatchedVixFile
 from qmtl.engine.calendar import SessionCalendar
 from qmtl.engine.errors import BrokerError
 from qmtl.engine.ports import JournalView, MacroFeed, QuoteFeed
+from qmtl.engine.runtime import Edges
 
 
 def lines_of(deployment: Deployment, wall: Callable[[], float] = time.time) -> Lines:
@@ -73,3 +74,14 @@ def market_of(
     day = macro.entry.key.partition("@")[2] if macro else ""
     series = WatchedVixFile(Path(feed.vix), day) if feed.vix else NoMacro()
     return market, series, AlpacaQuotes(lines.data, symbols, feed=feed.feed) if feed.quotes else None
+
+
+def remarks_of(edges: Edges) -> tuple[str, ...]:
+    """What account, bars and quotes have to say to a person, each once."""
+    spoken = (edges.broker, edges.feed, edges.quotes)
+    return tuple(
+        text
+        for edge in spoken
+        if isinstance(edge, AlpacaBroker | AlpacaBars | AlpacaQuotes)
+        for text in edge.take_remarks()
+    )

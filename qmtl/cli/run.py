@@ -202,6 +202,8 @@ class Session:
 
     def _times(self, opened: Opened) -> TickTimes:
         clock = self.deployment.clock
+        if opened.asked.times is not None:
+            return opened.asked.times(opened.calendar, self.stopped)
         if clock.kind == "wall":
             return WallTimes(clock.interval, self.stopped, opened.asked.wall)
         first, last = opened.edges.feed.span()
@@ -219,17 +221,17 @@ class Session:
             self._reload(runtime, opened)
             report = runtime.tick(now)
             self.tally.add(report)
-            self._alert(report)
+            self._alert(report, opened)
             self._project(report, projections)
             self.shown.show(report, _done(times, now), times.total)
             opened.journal.idle()
 
-    def _alert(self, report: TickReport) -> None:
+    def _alert(self, report: TickReport, opened: Opened) -> None:
         """Say what somebody has to hear, and again while it lasts: each hour, or each day of a replay."""
         for tick in report.ticks:
             for alert in alerts_of(tick, self.reminders.every, first=self.tally.ticks == 1):
                 self.shown.say(f"{stamp(report.now)} world {tick.frame.program.settings.world} {alert}")
-        for text in self.reminders.due(report.troubles, report.now):
+        for text in (*self.reminders.due(report.troubles, report.now), *opened.remarks()):
             self.shown.say(f"{stamp(report.now)} {text}")
 
     def _project(self, report: TickReport, projections: Projections) -> None:

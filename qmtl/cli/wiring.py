@@ -4,6 +4,7 @@ adapters."""
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -26,6 +27,7 @@ from qmtl.engine.journal.sqlite import SqliteJournal
 from qmtl.engine.lock import RunLock, lock_account
 from qmtl.engine.ports import BarFeed, Broker, JournalView, MacroFeed, QuoteFeed
 from qmtl.engine.runtime import Edges
+from qmtl.engine.ticks import TickTimes
 
 if TYPE_CHECKING:
     from qmtl.engine.adapters.alpaca.wiring import Lines
@@ -89,10 +91,12 @@ def recorded(deployment: Deployment, bars: str, vix: str) -> Deployment:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What the person and the machine bring beside the text: the account that was acknowledged for live trading, and the clock."""
+    """What the person and the machine bring beside the text: the account that was acknowledged for live trading, the clock, and
+    where a clock is not this machine's, when to tick (a rehearsal against a broker whose time somebody moves)."""
 
     acknowledged: str = ""
     wall: Callable[[], float] = time.time
+    times: Callable[[SessionCalendar, threading.Event], TickTimes] | None = None
 
 
 @dataclass(slots=True)
@@ -112,6 +116,14 @@ class Opened:
     def broker(self) -> Broker:
         """The account."""
         return self.edges.broker
+
+    def remarks(self) -> tuple[str, ...]:
+        """What the edges to Alpaca have to say to a person since they were asked last."""
+        if self.lines is None:
+            return ()
+        from .alpacaedges import remarks_of
+
+        return remarks_of(self.edges)
 
     def close(self) -> None:
         """Let go of everything, broker and journal last."""

@@ -33,9 +33,9 @@ class Budget:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        """`limit` requests a minute, of which `reserve` (a fifth) are for orders and cancels."""
+        """`limit` requests a minute, of which `reserve` are for orders and cancels; None: a fifth of what the broker allows."""
         self._limit, self._most = limit, limit
-        self._reserve = limit // 5 if reserve is None else reserve
+        self._reserve = reserve
         self._clock, self._sleep = clock, sleep
         self._taken: deque[float] = deque()
         self._closed_until = 0.0
@@ -80,7 +80,8 @@ class Budget:
         """When the next token is there, and why not now."""
         while self._taken and self._taken[0] <= now - WINDOW:
             self._taken.popleft()
-        kept = 0 if urgent else min(self._reserve, self._limit - 1)
+        reserve = self._limit // 5 if self._reserve is None else self._reserve
+        kept = 0 if urgent else min(reserve, self._limit - 1)
         free, reason = now, ""
         over = len(self._taken) - (self._limit - kept)
         if over >= 0:

@@ -1,0 +1,218 @@
+"""A month of trading in which the program is killed over and over, with or without faults of broker and network.
+
+In: a seed, bars, days. Out: `Month`: how often it was killed, what was injected, the verdict, the venue's book. Everything is drawn
+from the seed; only kills by the clock on the wall (`after`) depend on the machine, and they are not drawn where books are compared.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from ..venue.proxy import Proxy, Trouble
+from ..venue.start import Handle, started
+from .child import Life
+from .points import POINTS
+from .verdict import Verdict, comparable, judged
+
+ROOT = Path(__file__).resolve().parents[2]
+#: what goes wrong per call at the broker
+RATES = {
+    "accept_then_drop": 0.02, "drop_before": 0.02, "accept_then_504": 0.02, "accept_then_500": 0.01, "429": 0.01, "500": 0.01,
+    "503": 0.01, "empty_200": 0.01, "html_200": 0.01, "truncated_json": 0.01, "unknown_enum": 0.01, "duplicate_rows": 0.02,
+    "reordered_rows": 0.02, "stale_list": 0.02, "short_pages": 0.02, "partial_fills": 0.15, "slow_fill": 0.05,
+    "reject_after_accept": 0.03, "slow_cancel": 0.05, "accept_then_hang": 0.002, "hang": 0.002,
+}  # fmt: skip
+_TROUBLES = (
+    Trouble(cut_reply_after=0), Trouble(cut_reply_after=60), Trouble(cut_request_after=40), Trouble(cut_request_after=200),
+    Trouble(latency=0.02), Trouble(silent_reply=True), Trouble(drip=0.05), Trouble(reset=True, cut_reply_after=20),
+)  # fmt: skip
+DEPLOYMENT = """\
+version: 1
+deployment: crash
+mode: paper
+worlds: [worlds/us_core.yaml]
+account: crash
+feed: {{kind: alpaca, delay: 0s, url: "{data}"{vix}}}
+broker: {{kind: alpaca, url: "{url}", timeout: {timeout}s, requests_per_minute: 100000}}
+clock: {{kind: wall, interval: 60s}}
+out: out
+snapshot_every: {every}
+"""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is run: days, the folder of bars, the file of VIX values, how many kills at most, whether broker and network fail."""
+
+    bars: Path
+    vix: Path | None
+    start: str
+    end: str
+    seed: int
+    kills: int
+    faults: bool = False
+    spawn: bool = False
+
+
+@dataclass
+class Month:
+    """What came of it."""
+
+    kills: int = 0
+    lives: int = 0
+    refused: int = 0
+    at: Counter[str] = field(default_factory=Counter)
+    injected: Counter[str] = field(default_factory=Counter)
+    verdict: Verdict | None = None
+    book: dict[str, Any] = field(default_factory=dict)
+
+
+class Nursery:
+    """The process that forks lives."""
+
+    def __init__(self) -> None:
+        script = Path(__file__).with_name("nursery.py")
+        self._process = subprocess.Popen(
+            [sys.executable, str(script)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        assert self._process.stdout is not None
+        self._process.stdout.readline()
+
+    def live(self, life: Life, after: float = 0.0) -> dict[str, Any]:
+        """One life to its end."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps({**asdict(life), "after": after}) + "\n")
+        self._process.stdin.flush()
+        line = self._process.stdout.readline()
+        if not line:
+            raise RuntimeError(f"the nursery ended; see {life.log}")
+        return json.loads(line)
+
+    def close(self) -> None:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.close()
+        self._process.wait(30)
+        self._process.stdout.close()
+
+
+@contextmanager
+def nursery() -> Iterator[Nursery]:
+    """A nursery for as long as it is needed."""
+    found = Nursery()
+    try:
+        yield found
+    finally:
+        found.close()
+
+
+def month(plan: Plan, home: Path, lives: Nursery) -> Month:
+    """Live through the days of a plan, dying on the way, and judge what is left."""
+    draw, done = random.Random(plan.seed), Month()
+    with started(
+        bars=plan.bars, book=home / "venue.db", now=_opening(plan.start), seed=plan.seed, rate_limit=1_000_000
+    ) as venue:
+        if plan.faults:
+            with Proxy("127.0.0.1", int(venue.url.rpartition(":")[2])) as proxy:
+                config = _deployment(home, plan, proxy.url, venue.url)
+                venue.draw(plan.seed, RATES)
+                _die(plan, config, venue, lives, (draw, done, proxy))
+                proxy.trouble = Trouble()
+                done.injected.update(rule["do"] for rule in venue.log())
+                venue.heal()
+        else:
+            config = _deployment(home, plan, venue.url, venue.url)
+            _die(plan, config, venue, lives, (draw, done, None))
+        _rest(plan, config, venue, lives)
+        done.book = venue.book()
+    done.verdict = judged(done.book, home / "out" / "journal.db")
+    return done
+
+
+def _die(
+    plan: Plan, config: Path, venue: Handle, lives: Nursery, state: tuple[random.Random, Month, Proxy | None]
+) -> None:
+    """Lives until one reaches the end of the days."""
+    draw, done, proxy = state
+    while True:
+        life, after = _life(plan, config, venue), 0.0
+        if done.kills < plan.kills:
+            life, after = _doomed(life, draw, wall=plan.faults)
+        if proxy is not None:
+            proxy.trouble = draw.choice(_TROUBLES) if draw.random() < 0.25 else Trouble()
+            done.injected["network"] += proxy.trouble != Trouble()
+        ended = lives.live(life, after)
+        done.lives += 1
+        if ended["killed"]:
+            done.kills += 1
+            done.at[life.point or "the wall clock"] += 1
+        elif ended["code"] == 0:
+            return
+        elif proxy is not None and ended["code"] == 1:
+            done.refused += 1  # no answer at the start: whoever watches over the process starts it again
+        else:
+            raise AssertionError(f"a life ended with {ended['code']}: {Path(life.log).read_text()[-3000:]}")
+
+
+def _rest(plan: Plan, config: Path, venue: Handle, lives: Nursery) -> None:
+    """Some quiet ticks in the session after the last day, so that open questions are answered."""
+    ended = lives.live(_life(plan, config, venue, quiet=True))
+    assert ended["code"] == 0, Path(_life(plan, config, venue).log).read_text()[-3000:]
+
+
+def _life(plan: Plan, config: Path, venue: Handle, *, quiet: bool = False) -> Life:
+    home = config.parent
+    last = _after(plan.end) if quiet else plan.end
+    return Life(
+        str(config), venue.url, venue.key, venue.secret, str(home / "state"), plan.start, last, str(home / "lives.log")
+    )
+
+
+def _doomed(life: Life, draw: random.Random, *, wall: bool) -> tuple[Life, float]:
+    """The same life with an end: at a point, after it was passed some times, or by the clock on the wall."""
+    if wall and draw.random() < 0.2:
+        return life, draw.uniform(0.2, 4.0)
+    point = draw.choice(POINTS)
+    starts = point.startswith("after ") and point.split()[1] in ("opening", "beginning", "noting", "completing")
+    rare = any(word in point for word in ("snapshot", "checkpoint", "assets", "DELETE", "GET order"))
+    nth = 1 if starts else draw.randint(1, 2) if rare and "orders" not in point else draw.randint(1, 40)
+    return Life(**{**asdict(life), "point": point, "nth": nth}), 0.0
+
+
+def _deployment(home: Path, plan: Plan, url: str, data: str) -> Path:
+    for name in ("worlds", "strategies"):
+        shutil.copytree(ROOT / name, home / name, ignore=shutil.ignore_patterns("__pycache__"), dirs_exist_ok=True)
+    vix = f', vix: "{plan.vix}"' if plan.vix is not None else ""
+    path = home / "crash.yaml"
+    timeout = 1 if plan.faults else 30
+    path.write_text(DEPLOYMENT.format(url=url, data=data, vix=vix, timeout=timeout, every=8))
+    return path
+
+
+def _opening(day: str) -> float:
+    """Half an hour before the session."""
+    return datetime.fromisoformat(f"{day}T09:00").replace(tzinfo=ZoneInfo("America/New_York")).timestamp()
+
+
+def _after(day: str) -> str:
+    """The session after a day."""
+    import exchange_calendars
+
+    calendar = exchange_calendars.get_calendar("XNYS")
+    return str(calendar.next_session(day).date())
+
+
+__all__ = ["Month", "Plan", "comparable", "month", "nursery"]

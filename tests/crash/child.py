@@ -1,0 +1,109 @@
+"""One life of the real program against the venue: what `qmtl run --config FILE` does, on the venue's clock.
+
+In: a `Life`. Out: the exit code, or no code at all because it was killed. Everything is the program's own (deployment, edges, loop,
+signals) but two things: time is asked of the venue and moved there before each tick, and kill points lie around its methods.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .points import Points
+
+
+@dataclass(frozen=True)
+class Life:
+    """A start of the program: its deployment, the venue's address and keys, first and last day, where it dies ("" = nowhere), and
+    the file for what it says."""
+
+    config: str
+    url: str
+    key: str
+    secret: str
+    state: str
+    start: str
+    end: str
+    log: str
+    point: str = ""
+    nth: int = 0
+
+
+def live(life: Life) -> int:
+    """Run to the end of the days; 0 when it got there."""
+    log = os.open(life.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    os.environ |= {"APCA_API_KEY_ID": life.key, "APCA_API_SECRET_KEY": life.secret, "QMTL_STATE": life.state}
+    points = Points(life.point, life.nth)
+    points.install()
+    try:
+        code = _run(life, points)
+    except SystemExit as ended:
+        code = int(ended.code or 0)
+    sys.stdout.flush()
+    Path(life.log).with_suffix(".points.json").write_text(json.dumps(points.passed))
+    return code
+
+
+def _run(life: Life, points: Points) -> int:
+    from venue.start import Handle  # the nursery puts `tests` on the path
+
+    from qmtl.cli.exits import leave
+    from qmtl.cli.live import display
+    from qmtl.cli.run import Session
+    from qmtl.cli.watch import Watch
+    from qmtl.cli.wiring import Asked, effective
+    from qmtl.dsl.compile import compile_deployment
+    from qmtl.engine.errors import QmtlError
+
+    venue = Handle(life.url, life.key, life.secret, "", 0)
+    compiled = compile_deployment(life.config, {})
+    assert compiled.deployment is not None, compiled.diagnostics
+    deployment = effective(compiled.deployment, Path(life.config).parent)
+    clock = _Clock(venue, points, life)
+    session = Session(deployment, Watch.on(Path(life.config), compiled, {}), display(quiet=True), None)
+    try:
+        session.run(compiled.programs, Asked(wall=clock.wall, times=clock.times))
+    except QmtlError as error:
+        leave(error)
+    return 0
+
+
+class _Clock:
+    """The venue's clock, as the program sees it."""
+
+    def __init__(self, venue: Any, points: Points, life: Life) -> None:
+        self._venue, self._points, self._life = venue, points, life
+        self._now = float(venue.clock()["now"])
+
+    def wall(self) -> float:
+        return self._now
+
+    def move(self, now: int) -> None:
+        self._points.passing("before the clock moves")
+        self._venue.move(max(now, self._now))
+        self._now = max(now, self._now)
+        self._points.passing("after the clock moved")
+
+    def times(self, calendar: Any, stopped: threading.Event) -> Any:
+        from qmtl.engine.ticks import ReplayTimes
+
+        decisions = calendar.decision_times(self._life.start, self._life.end, 0, interval=60)
+        clock = self
+
+        class VenueTimes(ReplayTimes):
+            """Ticks of a replay, each after the venue's clock got there."""
+
+            def after(self, last: int, sent: bool) -> int | None:
+                now = ReplayTimes.after(self, last, sent)
+                if now is not None:
+                    clock.move(now)
+                return now
+
+        return VenueTimes([int(t) for t in decisions], 60, stopped)
