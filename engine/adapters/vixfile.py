@@ -66,9 +66,9 @@ class WatchedVixFile:
         while the changed file cannot be read."""
         self._read_again()
         due = list(self._file.rows(0, until))
-        history = [row for row in due if row.day <= self._served] if self._served or after else due
-        if not after and history:
-            self._served = history[-1].day
+        if not self._served:  # whoever asks first has had what was due before
+            self._served = max((row.day for row in due if not after or row.known_at <= after), default="")
+        history = [row for row in due if row.day <= self._served]
         if not after:
             return iter(history)
         fresh = [row for row in due if row.day > self._served]

@@ -111,6 +111,9 @@ def test_r23_a_day_that_is_written_late_reaches_the_tick_that_finds_it_and_no_ot
     (row,) = feed.rows(moment("2026-01-08T15:01Z"), moment("2026-01-08T15:02Z"))
     assert (row.day, row.known_at) == ("2026-01-07", moment("2026-01-08T15:02Z"))
     assert days(feed, "2026-01-08T15:02Z", "2026-01-08T15:03Z") == []
+    assert (
+        days(WatchedVixFile(path), "2026-01-08T15:02Z", "2026-01-08T15:03Z") == []
+    )  # a start that warms up from a snapshot
     assert days(WatchedVixFile(path, "2026-01-06"), "2026-01-08T15:02Z", "2026-01-08T15:03Z") == ["2026-01-07"]
 
 

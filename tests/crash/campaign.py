@@ -14,7 +14,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -22,8 +22,8 @@ from zoneinfo import ZoneInfo
 
 from ..venue.proxy import Proxy, Trouble
 from ..venue.start import Handle, started
-from .child import Life
-from .points import POINTS
+from .child import Life, obituary_of
+from .points import POINTS, TICK
 from .verdict import Verdict, comparable, judged
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -54,16 +54,27 @@ snapshot_every: {every}
 
 @dataclass(frozen=True)
 class Plan:
-    """What is run: days, the folder of bars, the file of VIX values, how many kills at most, whether broker and network fail."""
+    """What is run: days, the folder of bars, the file of VIX values, how many kills at most, whether broker and network fail, and how
+    often a month without kills passed each point."""
 
     bars: Path
     vix: Path | None
     start: str
     end: str
     seed: int
-    kills: int
+    kills: int = 0
     faults: bool = False
-    spawn: bool = False
+    passed: tuple[tuple[str, int], ...] = ()
+
+    def rate(self, point: str) -> float:
+        """How often a point is passed in a tick, as a month without kills said; 0 for those that it never passed."""
+        counts = dict(self.passed)
+        return counts.get(point, 0) / max(counts.get(TICK, 1), 1)
+
+    @property
+    def ticks(self) -> int:
+        """Ticks that a life has, so that as many as wanted die within the days."""
+        return max(1, round(dict(self.passed).get(TICK, 0) / (self.kills + 1)))
 
 
 @dataclass
@@ -75,6 +86,7 @@ class Month:
     refused: int = 0
     at: Counter[str] = field(default_factory=Counter)
     injected: Counter[str] = field(default_factory=Counter)
+    passed: tuple[tuple[str, int], ...] = ()
     verdict: Verdict | None = None
     book: dict[str, Any] = field(default_factory=dict)
 
@@ -150,7 +162,7 @@ def _die(
     while True:
         life, after = _life(plan, config, venue), 0.0
         if done.kills < plan.kills:
-            life, after = _doomed(life, draw, wall=plan.faults)
+            life, after = _doomed(life, draw, plan)
         if proxy is not None:
             proxy.trouble = draw.choice(_TROUBLES) if draw.random() < 0.25 else Trouble()
             done.injected["network"] += proxy.trouble != Trouble()
@@ -158,8 +170,10 @@ def _die(
         done.lives += 1
         if ended["killed"]:
             done.kills += 1
-            done.at[life.point or "the wall clock"] += 1
+            done.at[_where(life)] += 1
         elif ended["code"] == 0:
+            counts = json.loads(Path(life.log).with_suffix(".points.json").read_text())
+            done.passed = tuple(sorted(counts.items()))
             return
         elif proxy is not None and ended["code"] == 1:
             done.refused += 1  # no answer at the start: whoever watches over the process starts it again
@@ -181,15 +195,23 @@ def _life(plan: Plan, config: Path, venue: Handle, *, quiet: bool = False) -> Li
     )
 
 
-def _doomed(life: Life, draw: random.Random, *, wall: bool) -> tuple[Life, float]:
-    """The same life with an end: at a point, after it was passed some times, or by the clock on the wall."""
-    if wall and draw.random() < 0.2:
-        return life, draw.uniform(0.2, 4.0)
+def _doomed(life: Life, draw: random.Random, plan: Plan) -> tuple[Life, float]:
+    """The same life with an end: at a point, after it was passed some times, or by the clock on the wall; in any case before the
+    days are over."""
+    most = 2 * plan.ticks
+    if plan.faults and draw.random() < 0.2:
+        return replace(life, ticks=2 * most), draw.uniform(0.2, 4.0)
     point = draw.choice(POINTS)
-    starts = point.startswith("after ") and point.split()[1] in ("opening", "beginning", "noting", "completing")
-    rare = any(word in point for word in ("snapshot", "checkpoint", "assets", "DELETE", "GET order"))
-    nth = 1 if starts else draw.randint(1, 2) if rare and "orders" not in point else draw.randint(1, 40)
-    return Life(**{**asdict(life), "point": point, "nth": nth}), 0.0
+    nth = draw.randint(1, max(1, round(plan.rate(point) * most)))
+    return replace(life, point=point, nth=nth, ticks=most), 0.0
+
+
+def _where(life: Life) -> str:
+    """Where the life that was just killed says it was; one that was killed from outside says nothing."""
+    path = Path(obituary_of(life.log))
+    told = path.read_text() if path.exists() else ""
+    path.unlink(missing_ok=True)
+    return told or "the wall clock"
 
 
 def _deployment(home: Path, plan: Plan, url: str, data: str) -> Path:

@@ -19,8 +19,8 @@ from .points import Points
 
 @dataclass(frozen=True)
 class Life:
-    """A start of the program: its deployment, the venue's address and keys, first and last day, where it dies ("" = nowhere), and
-    the file for what it says."""
+    """A start of the program: its deployment, the venue's address and keys, first and last day, where it dies ("" = nowhere), after
+    how many ticks it dies in any case (0 = never), and the file for what it says."""
 
     config: str
     url: str
@@ -32,6 +32,12 @@ class Life:
     log: str
     point: str = ""
     nth: int = 0
+    ticks: int = 0
+
+
+def obituary_of(log: str) -> str:
+    """The file in which a life writes where it ended."""
+    return str(Path(log).with_suffix(".died"))
 
 
 def live(life: Life) -> int:
@@ -40,7 +46,7 @@ def live(life: Life) -> int:
     os.dup2(log, 1)
     os.dup2(log, 2)
     os.environ |= {"APCA_API_KEY_ID": life.key, "APCA_API_SECRET_KEY": life.secret, "QMTL_STATE": life.state}
-    points = Points(life.point, life.nth)
+    points = Points(life.point, life.nth, life.ticks, obituary_of(life.log))
     points.install()
     try:
         code = _run(life, points)

@@ -34,17 +34,27 @@ POINTS = (
 )  # fmt: skip
 
 
+#: passed once at the beginning of each tick
+TICK = "before the clock moves"
+
+
 class Points:
     """Counts how often each point was passed, and kills at one of them."""
 
-    def __init__(self, name: str = "", nth: int = 0) -> None:
+    def __init__(self, name: str = "", nth: int = 0, ticks: int = 0, obituary: str = os.devnull) -> None:
+        """Kill at the `nth` passing of a point, and at the latest after so many `ticks` (0 = whenever); the last thing that is
+        done is to write into the `obituary` where it was."""
         self.passed: Counter[str] = Counter()
-        self._name, self._nth = name, nth
+        self._name, self._nth, self._ticks = name, nth, ticks
+        self._obituary = obituary
 
     def passing(self, name: str) -> None:
         """The process may end here."""
         self.passed[name] += 1
-        if name == self._name and self.passed[name] >= self._nth:
+        late = name == TICK and 0 < self._ticks < self.passed[name]
+        if late or (name == self._name and self.passed[name] >= self._nth):
+            with open(self._obituary, "w", encoding="utf-8") as file:  # noqa: PTH123 - open() is quicker to reach here
+                file.write(name)
             os.kill(os.getpid(), signal.SIGKILL)
 
     def install(self) -> None:
