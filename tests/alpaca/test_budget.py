@@ -100,7 +100,7 @@ def test_r38_what_others_used_counts() -> None:
 
 
 def test_r38_a_lower_limit_of_the_broker_is_taken_over_and_a_higher_one_is_not() -> None:
-    made, clock = budget(200, reserve=0)
+    made, _ = budget(200, reserve=0)
     made.heed(200, headers(x_ratelimit_limit=3))
     assert [made.take(0, urgent=True) == "" for _ in range(4)] == [True, True, True, False]
     made, _ = budget(3, reserve=0)
