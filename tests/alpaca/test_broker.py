@@ -202,6 +202,7 @@ def test_r03_r04_a_used_client_id_is_looked_up_and_compared(
         Said(404, b""),
         Said(404, {"message": "Not Found"}),
         Said(404, {"code": 40410001, "message": "account not found"}),
+        Said(404, {"code": 40410000, "message": "endpoint not found"}),
         Said(410, {"code": 40410000, "message": "order not found"}),
         Said(500, {"code": 40410000, "message": "order not found"}),
         Said(200, b""),

@@ -59,6 +59,8 @@ SEEN: list[tuple[int, int, str, str, str]] = [
     (422, 0, "order is not cancelable", "business", "too_late"),
     (404, 40410000, "order not found for 904837e3", "not_found", "not_found"),
     (404, 0, "order not found", "not_found", "not_found"),
+    (404, 40410000, "", "not_found", "not_found"),
+    (404, 40410000, "endpoint not found", "business", "unlisted"),
     (404, 0, "Not Found", "business", "unlisted"),
     (403, 40310000, "the moon is in the wrong house", "business", "unlisted"),
     (451, 0, "", "business", "unlisted"),

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
+import socket
+import ssl
+import subprocess
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -200,3 +206,55 @@ def test_r41_refusals_in_a_row_are_counted_by_endpoint(wire: Wire, trading: Any)
     assert dict(trading.refused) == {"/positions": 3}
     trading.get("/positions")
     assert dict(trading.refused) == {}
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A certificate of 127.0.0.1 and its key, in one file."""
+    tool, file = shutil.which("openssl"), tmp_path_factory.mktemp("tls") / "both.pem"
+    if tool is None:
+        pytest.skip("no openssl to make a certificate with")
+    name = ["-subj", "/CN=here", "-addext", "subjectAltName=IP:127.0.0.1"]
+    command = [tool, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-keyout", str(file), *name]
+    made = subprocess.run([*command, "-out", str(file) + ".crt"], capture_output=True, check=True)
+    assert made.returncode == 0
+    file.write_text(file.read_text() + Path(f"{file}.crt").read_text())
+    return file
+
+
+def test_the_leash_holds_over_tls_too(certificate: Path) -> None:
+    """A silent server behind TLS: letting go ends the worker that reads from it, and what connects later sends nothing."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    listener, read = socket.create_server(("127.0.0.1", 0)), []
+
+    def serve() -> None:
+        with suppress(OSError):
+            while True:
+                raw, _ = listener.accept()
+                with suppress(OSError), context.wrap_socket(raw, server_side=True) as connection:
+                    read.append(connection.recv(4096))
+                    connection.recv(4096)  # says nothing, until the other side has gone
+
+    threading.Thread(target=serve, daemon=True).start()
+    leash, session, ended = Leash(), Session(), threading.Event()
+    session.trust_env = False
+    session.mount("https://", LeashedAdapter(leash))
+    url = f"https://127.0.0.1:{listener.getsockname()[1]}/v2/orders"
+
+    def ask() -> None:
+        with suppress(OSError):
+            session.get(url, verify=f"{certificate}.crt", timeout=10)
+        ended.set()
+
+    threading.Thread(target=ask, daemon=True).start()
+    waited = time.monotonic() + 5
+    while not read and time.monotonic() < waited:
+        time.sleep(0.01)
+    assert read[0].startswith(b"GET /v2/orders")
+    leash.let_go()
+    assert ended.wait(3)
+    with pytest.raises(OSError, match="given up"):
+        session.get(url, verify=f"{certificate}.crt", timeout=3)
+    assert len(read) == 1
+    listener.close()

@@ -1,6 +1,6 @@
 """Pages of /v2/stocks/bars as blocks of columns.
 
-In: symbols and the starts of the first and the last bar. Out: values by start. `limit` counts bars of all symbols together, so the
+In: symbols, the first second of the first bar and the last one of the last. Out: values by start. `limit` counts bars of all symbols together, so the
 range is given by `start` and `end` (both included) and pages are read to the last; feed and adjustment are always said. The word
 for the rate is alpaca-py's own: `TimeFrame(60, Minute)` is one that it refuses.
 """

@@ -57,9 +57,10 @@ class AlpacaBars:
         adjustment: Adjustment = "split",
         delay: int = 30,
         served: int = 0,
+        last: int = 0,
     ) -> None:
-        """`delay`: seconds from a bar's end to when it can be known. `served`: start of the newest bar that the journal holds, 0
-        for a new one; rows after it are given to ticks, never to a warm-up."""
+        """`delay`: seconds from a bar's end to when it can be known. `served`: start of the newest bar that the journal holds, and
+        `last`: its last tick, both 0 for a new one; rows after `served` are given to ticks after `last`, never to a warm-up."""
         if not symbols:
             raise DataError("the universe is empty", "name at least one symbol")
         if adjustment not in ("split", "raw", "all"):
@@ -70,6 +71,8 @@ class AlpacaBars:
         self._sessions = sessions
         #: start of the newest row that has a moment of its own; everything up to it is history
         self._newest = self._served = served
+        #: the last tick that asked, whatever it got
+        self._asked = last
         #: where a new journal begins, on the grid: what its first calls could not get is still asked for
         self._first = len(self._grid.starts)
         self._rows: list[BarRow] = []
@@ -102,8 +105,9 @@ class AlpacaBars:
     def rows(self, after: int, until: int) -> Iterator[BarRow]:
         """Rows with after < known_at <= until. DataError before the first of them when something could not be read."""
         self._forget(until)
-        live = after >= self._end_of_newest()
+        live = until > self._asked and after >= self._end_of_newest()
         if live:
+            self._asked = until
             self._look_ahead(after, until)
         else:
             self._look_back(after)
@@ -121,7 +125,8 @@ class AlpacaBars:
             self._rows, self._from, self._session = [], 0, session
 
     def _end_of_newest(self) -> int:
-        """Calls that reach back before it are warm-ups beside a run: what the run has not seen yet is not for them."""
+        """Calls that reach back before it, or no further than the last tick, are warm-ups beside a run: what the run has not seen
+        yet is not for them."""
         if not self._newest:
             return -1
         at = bisect_right(self._grid.starts, self._newest) - 1
@@ -166,9 +171,10 @@ class AlpacaBars:
         starts = self._grid.starts
         long = starts[stop - 1] - starts[first] > _HISTORY
         until = self._source_of.clock() + (PATIENCE_HISTORY if long else PATIENCE)
-        blocks = read_bars(
-            self._source_of, self._symbols, (starts[first], starts[stop - 1]), self._adjustment, until=until
-        )
+        # up to the last second of the last bar, not to its start: a subscription for delayed data would be given a bar of which
+        # it may see a part only, and says so when asked for all of it
+        span = starts[first], self._grid.ends[stop - 1] - 1
+        blocks = read_bars(self._source_of, self._symbols, span, self._adjustment, until=until)
         found = []
         for start in sorted(blocks):
             at = bisect_left(starts, start)

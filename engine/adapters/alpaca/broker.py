@@ -164,8 +164,11 @@ class AlpacaBroker:
         return one.order
 
     def _positions(self, now: int, until: float) -> tuple[Position, ...]:
-        def read(body: Any) -> tuple[Position, ...]:
-            return tuple(account.position(row, now) for row in rows(body))
+        def read(body: Any) -> frozenset[Position]:
+            found = frozenset(account.position(row, now) for row in rows(body))  # a list may repeat a row
+            if len({position.symbol for position in found}) < len(found):
+                raise ShapeError("two positions in one symbol")
+            return found
 
         found, _ = self._reader.ask("/positions", {}, read, until=until)
         return tuple(sorted(found, key=lambda position: position.symbol))
@@ -250,8 +253,10 @@ class AlpacaBroker:
         if not said.own or kind == refusals.UNKNOWN:
             return self._reply(name, OrderState.UNKNOWN, said.status, ("unknown", said.text))
         error = "auth" if kind == refusals.AUTH else "business"
-        if said.verdict.label == "unlisted":
-            self._remarks.add(self._line.cleaned(f"a refusal that is not known: {said.text}"))
+        if said.verdict.label in (refusals.UNLISTED, refusals.FORM):
+            self._remarks.add(
+                self._line.cleaned(f"an order was refused for itself, or for no known reason: {said.text}")
+            )
         return self._reply(name, OrderState.REJECTED, said.status, (error, said.text))
 
     def _reply(self, name: str, state: OrderState, status: int, why: tuple[str, str]) -> Reply:

@@ -1,6 +1,6 @@
 """How many requests may leave, and when: a bucket of tokens, and what the broker itself says about its limit (R38).
 
-In: the moment by which a call has to be done, and the headers of every answer. Out: leave to send, after a wait where that
+In: how long a call can wait, and the headers of every answer. Out: leave to send, after a wait where that
 helps, or the reason why not. A token that was taken comes back a minute later, so no minute sees more than `limit`. Some
 tokens are for orders and cancels only: reading must not be what keeps an exit from leaving. The account's limit is shared
 with every other program on it, so the lower of our own count and the broker's `X-RateLimit-Remaining` holds.
@@ -23,7 +23,7 @@ TOO_MANY = 429
 
 
 class Budget:
-    """Requests of one address in the last minute. Safe between threads; moments are those of `clock` (monotonic seconds)."""
+    """Requests of one address in the last minute, by the seconds of `clock`. Safe between threads."""
 
     def __init__(
         self,
@@ -33,22 +33,17 @@ class Budget:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        """`limit` requests a minute, of which `reserve` are for orders and cancels; None: a fifth of what the broker allows."""
+        """`limit` requests a minute, of which `reserve` (a fifth) are for orders and cancels; as large a part of a lower limit."""
         self._limit, self._most = limit, limit
-        self._reserve = reserve
+        self._kept = 0.2 if reserve is None else reserve / limit
         self._clock, self._sleep = clock, sleep
         self._taken: deque[float] = deque()
         self._closed_until = 0.0
         self._left, self._left_until = limit, 0.0
         self._lock = threading.Lock()
 
-    @property
-    def clock(self) -> Callable[[], float]:
-        """The clock that deadlines are told by."""
-        return self._clock
-
-    def take(self, until: float, *, urgent: bool) -> str:
-        """Take a token, waiting for one where it comes before `until`; "" or the reason why there is none."""
+    def take(self, patience: float, *, urgent: bool) -> str:
+        """Take a token, waiting for one where it comes within `patience` seconds; "" or the reason why there is none."""
         for _ in range(3):  # somebody else may take what was waited for; then it is waited for once more
             with self._lock:
                 now = self._clock()
@@ -57,9 +52,10 @@ class Budget:
                     self._taken.append(now)
                     self._left -= 1
                     return ""
-            if free > until:
+            if free - now > patience:
                 return f"{reason}; the next request may leave in {free - now:.0f} s, which is too late for this one"
-            self._sleep(max(0.0, free - now))
+            patience -= free - now
+            self._sleep(free - now)
         return "others took the requests that this one waited for"
 
     def heed(self, status: int, headers: Mapping[str, str]) -> None:
@@ -80,8 +76,7 @@ class Budget:
         """When the next token is there, and why not now."""
         while self._taken and self._taken[0] <= now - WINDOW:
             self._taken.popleft()
-        reserve = self._limit // 5 if self._reserve is None else self._reserve
-        kept = 0 if urgent else min(reserve, self._limit - 1)
+        kept = 0 if urgent else int(self._limit * self._kept)
         free, reason = now, ""
         over = len(self._taken) - (self._limit - kept)
         if over >= 0:

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Never
 
-from .refusals import Verdict, classify
+from .refusals import UNLISTED, Verdict, classify
 from .transport import Answer
 
 _NUMBER = re.compile(r"-?\d{1,24}(\.\d{1,24})?", re.ASCII)
@@ -161,7 +161,7 @@ def refusal(answer: Answer) -> Refusal:
         said = answer.failure
     else:
         what = message[:300] if own else _seen(answer.body)
-        known = "" if verdict.label != "unlisted" else " (a refusal that is not known)"
+        known = "" if verdict.label != UNLISTED else " (a refusal that is not known)"
         said = f"{verdict.label}: {answer.status}{f' {code}' if code else ''} {what}{known}"
     if answer.request_id:
         said = f"{said} [request {answer.request_id[:64]}]"

@@ -21,6 +21,8 @@ NOT_FOUND = "not_found"
 RATE = "rate"
 SERVER = "server"
 BUSINESS = "business"
+#: labels that a person should hear of: we sent what nobody takes, or were refused for no known reason
+FORM, UNLISTED = "form", "unlisted"
 #: no status that says anything
 UNKNOWN = "unknown"
 
@@ -80,7 +82,8 @@ _TABLE: tuple[_Row, ...] = (
     _row(_REFUSED, r"fraction|notional|qty must be (an )?integer", BUSINESS, "fraction"),
     _row(_REFUSED, r"sub-penny|limit.?price|price (is )?(too|away)|price band|pricing criteria", BUSINESS, "price"),
     _row(_REFUSED, r"asset .*(not found|not active|not tradable)|not tradable|not active", BUSINESS, "asset"),
-    _row(_REFUSED, r"time.in.force|order.?type|extended hours", BUSINESS, "form"),
+    _row(_REFUSED, r"cost basis|minimal amount", BUSINESS, "notional"),
+    _row(_REFUSED, r"time.in.force|order.?type|extended hours|\b(opg|cls) orders", BUSINESS, FORM),
     _row(
         _REFUSED, r"not cancel(l)?able|already (in )?.*(filled|canceled|state)|cannot be cancel", BUSINESS, "too_late"
     ),
@@ -88,8 +91,12 @@ _TABLE: tuple[_Row, ...] = (
     _row(_REFUSED, r"rejected by user request|restricted|not authori[sz]ed to trade", BUSINESS, "account"),
     _row(_REFUSED, r"not (allowed|eligible)|blocked|suspended", BUSINESS, "account"),
     _row(_REFUSED, r"\bqty\b|quantity", BUSINESS, "quantity"),
-    _row(_S404, r"order not found|order .*not found", NOT_FOUND, "not_found"),
-    _row(_S404, r"", NOT_FOUND, "not_found", (40410000,)),
+    # what was sent is not what it should be: a mistake of ours, or a change of theirs
+    _row(_REFUSED, r"\binvalid\b|\brequired?\b|\bmissing\b|must (be|specify)|no more than|mismatch", BUSINESS, FORM),
+    _row(_REFUSED, r"cannot replace|not changed|direction can only|should not be before", BUSINESS, FORM),
+    _row(_S404, r"\border\b.*not found", NOT_FOUND, "not_found"),
+    # the same code says that an endpoint is not there, which is no word about an order
+    _row(_S404, r"^(?!.*\b(endpoint|account|route|path|page)\b)", NOT_FOUND, "not_found", (40410000,)),
 )
 
 
@@ -101,4 +108,4 @@ def classify(status: int, code: int, message: str) -> Verdict:
             return row.verdict
     if status >= 500 or status == 408:
         return Verdict(SERVER, "server")
-    return Verdict(BUSINESS, "unlisted") if 400 <= status < 500 else Verdict(UNKNOWN, "unknown")
+    return Verdict(BUSINESS, UNLISTED) if 400 <= status < 500 else Verdict(UNKNOWN, "unknown")

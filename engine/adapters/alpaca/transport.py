@@ -139,7 +139,7 @@ class Line:
     @property
     def clock(self) -> Callable[[], float]:
         """The clock that deadlines are told by, monotonic seconds."""
-        return self._budget.clock
+        return time.monotonic
 
     @property
     def refused(self) -> Mapping[str, int]:
@@ -180,14 +180,14 @@ class Line:
     def _ask(self, method: Method, path: str, data: dict[str, Any] | None, until: float | None) -> Answer:
         if self._read_only and method != "GET":
             raise BrokerError(f"{method} {path} is not sent in dry mode", "nothing but reading leaves a dry run")
-        clock = self._budget.clock
+        clock = time.monotonic
         end = clock() + self._limits.deadline if until is None else until
         if self._closed:
             return Answer(0, failure="not sent: the connection to the broker is closed", sent=False)
         if not self._lock.acquire(timeout=max(0.0, end - clock())):
             return Answer(0, failure="not sent: another call did not end in time", sent=False)
         try:
-            lack = self._budget.take(end, urgent=method != "GET")
+            lack = self._budget.take(end - clock(), urgent=method != "GET")
             if lack:
                 return Answer(0, failure=f"not sent: {lack}", sent=False)
             left = min(end - clock(), self._limits.deadline)

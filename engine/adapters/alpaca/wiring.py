@@ -38,12 +38,24 @@ def open_lines(
     a_minute: int = 200,
     limits: Limits | None = None,
     wall: Callable[[], float] = time.time,
+    clock: Callable[[], float] = time.monotonic,
 ) -> Lines:
-    """Lines for a run in `mode` ("dry" only reads). Nothing is sent yet. BrokerError when keys are missing, or key, mode and
-    address do not belong together."""
+    """Lines for a run in `mode` ("dry" only reads). Nothing is sent yet. `wall` is compared with the broker's clock, and requests
+    are counted by `clock`: give both where time is not the real one. BrokerError when keys are missing, or key, mode and address
+    do not belong together."""
     keys = read_keys(environment)
     where = endpoints(keys, mode, url, data_url)
     dry = mode not in ("paper", "live")
-    trading = Line("trading", where.trading, keys, budget=Budget(a_minute), limits=limits, read_only=dry, wall=wall)
-    data = Line("data", where.data, keys, budget=Budget(a_minute, reserve=0), limits=limits, read_only=True, wall=wall)
+    trading = Line(
+        "trading", where.trading, keys, budget=Budget(a_minute, clock=clock), limits=limits, read_only=dry, wall=wall
+    )
+    data = Line(
+        "data",
+        where.data,
+        keys,
+        budget=Budget(a_minute, reserve=0, clock=clock),
+        limits=limits,
+        read_only=True,
+        wall=wall,
+    )
     return Lines(trading, data, keys.kind)
