@@ -14,6 +14,7 @@ from pathlib import Path
 
 from qmtl.dsl.model import AlpacaBroker as AlpacaSettings
 from qmtl.dsl.model import AlpacaFeed, Deployment
+from qmtl.dsl.program import Program
 from qmtl.engine.adapters.alpaca.bars import AlpacaBars
 from qmtl.engine.adapters.alpaca.broker import AlpacaBroker
 from qmtl.engine.adapters.alpaca.quotes import AlpacaQuotes
@@ -23,6 +24,7 @@ from qmtl.engine.adapters.vixfile import NoMacro, WatchedVixFile
 from qmtl.engine.calendar import SessionCalendar
 from qmtl.engine.errors import BrokerError
 from qmtl.engine.ports import JournalView, MacroFeed, QuoteFeed
+from qmtl.engine.record import tick_stream
 from qmtl.engine.runtime import Edges
 
 
@@ -56,12 +58,14 @@ def account_of(lines: Lines, deployment: Deployment, symbols: Sequence[str], ack
 
 
 def market_of(
-    lines: Lines, deployment: Deployment, symbols: Sequence[str], calendar: SessionCalendar, journal: JournalView
+    lines: Lines, deployment: Deployment, programs: Sequence[Program], calendar: SessionCalendar, journal: JournalView
 ) -> tuple[AlpacaBars, MacroFeed, QuoteFeed | None]:
     """Bars, daily series and quotes; what the journal holds already is history to them."""
     feed = deployment.feed
     assert isinstance(feed, AlpacaFeed)
+    symbols = tuple(symbol for program in programs for symbol in program.settings.universe)
     bars, macro = journal.last("bars"), journal.last("macro")
+    ticks = (journal.last(tick_stream(program.settings.world)) for program in programs)
     market = AlpacaBars(
         lines.data,
         symbols,
@@ -70,6 +74,7 @@ def market_of(
         adjustment=feed.adjustment,
         delay=feed.delay,
         served=int(bars.entry.key) if bars else 0,
+        last=max((tick.entry.epoch for tick in ticks if tick is not None), default=0),
     )
     day = macro.entry.key.partition("@")[2] if macro else ""
     series = WatchedVixFile(Path(feed.vix), day) if feed.vix else NoMacro()

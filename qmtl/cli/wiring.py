@@ -207,7 +207,7 @@ def open_edges(
     from .alpacaedges import account_of, market_of
 
     broker = account_of(lines, deployment, universe(programs), asked.acknowledged)
-    return *market_of(lines, deployment, universe(programs), calendar, journal), broker
+    return *market_of(lines, deployment, programs, calendar, journal), broker
 
 
 def open_all(deployment: Deployment, programs: Sequence[Program], asked: Asked | None = None) -> Opened:

@@ -143,12 +143,13 @@ def month(plan: Plan, home: Path, lives: Nursery) -> Month:
                 venue.draw(plan.seed, RATES)
                 _die(plan, config, venue, lives, (draw, done, proxy))
                 proxy.trouble = Trouble()
-                done.injected.update(rule["do"] for rule in venue.log())
+                done.injected.update(fault["kind"] for fault in venue.log())
                 venue.heal()
+                _rest(plan, config, venue, lives)
         else:
             config = _deployment(home, plan, venue.url, venue.url)
             _die(plan, config, venue, lives, (draw, done, None))
-        _rest(plan, config, venue, lives)
+            _rest(plan, config, venue, lives)
         done.book = venue.book()
     done.verdict = judged(done.book, home / "out" / "journal.db")
     return done

@@ -14,7 +14,7 @@ import numpy as np
 from alpaca.data.timeframe import TimeFrame, TimeFrameUnit
 
 from ...bars import FIELDS, Floats
-from ...errors import DataError
+from ...errors import SilentFeedError
 from .feeds import Source, chunks
 from .parse import NANO, ShapeError, nanoseconds, number, second, table, text
 
@@ -30,7 +30,7 @@ def read_bars(
     source: Source, symbols: Sequence[str], span: tuple[int, int], adjustment: str, *, until: float
 ) -> dict[int, Floats]:
     """Values [5, S] of every start between the two of `span` (epoch seconds, both included) that a symbol has a bar at; NaN where a
-    symbol has none. DataError when any page fails or does not make sense."""
+    symbol has none. SilentFeedError when any page fails or does not make sense."""
     columns = {symbol: i for i, symbol in enumerate(symbols)}
     blocks: dict[int, Floats] = {}
     used = ""
@@ -46,7 +46,9 @@ def read_bars(
         }
         for page in _pages(source, query, until):
             if source.used != (used := used or source.used):
-                raise DataError("the feed changed between two pages of bars", "the next tick asks anew, of one feed")
+                raise SilentFeedError(
+                    "the feed changed between two pages of bars", "the next tick asks anew, of one feed"
+                )
             for symbol, bars in page.items():
                 if symbol in columns:
                     for start in _put(blocks, (columns[symbol], len(columns)), bars, span):
@@ -62,10 +64,10 @@ def _pages(source: Source, query: dict[str, str], until: float) -> Iterator[Mapp
         if not token:
             return
         if token in tokens:
-            raise DataError("pages of bars turn in a circle")
+            raise SilentFeedError("pages of bars turn in a circle")
         tokens.add(token)
         query = {**query, "page_token": token}
-    raise DataError(f"bars have no end after {MOST_PAGES} pages")
+    raise SilentFeedError(f"bars have no end after {MOST_PAGES} pages")
 
 
 def _page(body: Any) -> tuple[Mapping[str, Any], str]:

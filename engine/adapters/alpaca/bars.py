@@ -6,7 +6,7 @@ every call, and is known at the moment of the call that found it, so that `after
 tick (R23); where a later bar is there, an earlier one that nobody has does not come any more. A row is complete when it is first
 seen: on a feed that covers a part of the trades, "no trade yet" and "no trade" look the same (R24).
 
-What a failed request would have brought is not missing: the call raises `DataError`, nothing is given out, and the next call asks
+What a failed request would have brought is not missing: the call raises `SilentFeedError`, nothing is given out, and the next call asks
 for the same again. A feed that stands still gives no rows (R20, R21).
 """
 
@@ -20,7 +20,7 @@ from typing import Literal
 import numpy as np
 
 from ...bars import BarRow, Floats, Ints, OpenRow
-from ...errors import DataError
+from ...errors import DataError, SilentFeedError
 from ..sessions import Sessions, bar_ends, session_starts
 from .barpages import read_bars
 from .feeds import Feed, Source
@@ -103,7 +103,7 @@ class AlpacaBars:
         return (self._rows[0].start, self._rows[-1].end) if self._rows else (0, 0)
 
     def rows(self, after: int, until: int) -> Iterator[BarRow]:
-        """Rows with after < known_at <= until. DataError before the first of them when something could not be read."""
+        """Rows with after < known_at <= until. SilentFeedError before the first of them when something could not be read."""
         self._forget(until)
         live = until > self._asked and after >= self._end_of_newest()
         if live:
@@ -181,7 +181,7 @@ class AlpacaBars:
             if at < len(starts) and starts[at] == start:
                 found.append((at, blocks[start]))
             elif self._inside(start):
-                raise DataError(f"a bar that starts at {start} is off the 15m grid of its session")
+                raise SilentFeedError(f"a bar that starts at {start} is off the 15m grid of its session")
         return found
 
     def _inside(self, start: int) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Literal, TypeVar
 
-from ...errors import DataError
+from ...errors import DataError, SilentFeedError
 from .parse import refusal
 from .reading import Reader, Remarks
 from .refusals import ENTITLEMENT
@@ -29,7 +29,7 @@ class Source:
             raise DataError(f"there is no feed {feed!r} of stocks", "`iex` is free, `sip` is all exchanges")
         self.declared, self.used = feed, feed
         self.remarks = Remarks()
-        self._line, self._reader = line, Reader(line, DataError, self.remarks)
+        self._line, self._reader = line, Reader(line, SilentFeedError, self.remarks)
 
     @property
     def label(self) -> str:

@@ -40,7 +40,7 @@ class AlpacaQuotes:
         return self._source.remarks.take()
 
     def quotes(self, now: int) -> QuoteRow:  # noqa: ARG002 - the newest there are; their own times say when they were made
-        """The newest quotes; DataError when any request fails."""
+        """The newest quotes; SilentFeedError when any request fails."""
         row = QuoteRow(np.full(len(self._symbols), np.nan), np.zeros(len(self._symbols), dtype=np.int64))
         until = self._source.clock() + PATIENCE
         for part in chunks(self._symbols):
