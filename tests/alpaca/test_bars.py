@@ -406,7 +406,7 @@ def test_law_every_row_is_given_to_exactly_one_tick_in_order(
         elif event == "warm" and given_out:
             warm = [row.start for row in ask(feed, market, OPEN - 86_400 * 2, after)]
             overtaken = {start for start in market.late if start not in given_out}  # history has them in the end
-            assert warm[-1] == given_out[-1]
+            assert not warm or warm[-1] <= given_out[-1]
             assert [s for s in warm if s not in overtaken] == [s for s in given_out if s > OPEN - 86_400 * 2]
         try:
             rows = ask(feed, market, after, until)
