@@ -176,6 +176,24 @@ def test_latest_bars_and_bars_of_one_symbol(venue: Handle) -> None:
     assert call(venue, "GET", "/v2/stocks/ZZZZ/quotes/latest").status == 400
 
 
+def test_daily_files_live_from_open_to_close(venues: Venues, tmp_path: Path) -> None:
+    write(tmp_path / "AAA.csv.gz", [(f"2025-11-{day}T05:00:00Z", day, 40, 5, day + 1, 100) for day in (24, 25, 26)])
+    venue = venues("2025-11-24 17:00", bars=tmp_path)
+    sent = call(
+        venue,
+        "POST",
+        "/v2/orders",
+        {"symbol": "AAA", "side": "buy", "type": "market", "time_in_force": "day", "qty": "1"},
+    ).body
+    venue.move(at("2025-11-25 09:30"))
+    assert call(venue, "GET", f"/v2/orders/{sent['id']}").body["filled_avg_price"] == "25"
+    query = {"timeframe": "1Day", "start": "2025-11-24"}
+    assert len(bars(venue, **query).body["bars"]["AAA"]) == 1
+    venue.move(at("2025-11-25 16:00"))
+    assert len(bars(venue, **query).body["bars"]["AAA"]) == 2
+    assert call(venue, "GET", "/v2/stocks/AAA/trades/latest").body["trade"]["p"] == 26.0
+
+
 def test_hourly_files_on_the_clocks_grid_live_only_within_the_session(venues: Venues, tmp_path: Path) -> None:
     rows = [(f"2025-11-24T{hour}:00:00Z", 10 + hour, 40, 5, 11 + hour, 100) for hour in range(14, 21)]
     write(tmp_path / "AAA.csv.gz", rows)

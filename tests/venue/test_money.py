@@ -229,6 +229,26 @@ def test_an_exit_whose_position_went_away_by_hand_is_rejected_not_turned(venue: 
     assert positions(venue) == {}
 
 
+def test_an_exit_that_is_larger_than_what_is_left_is_rejected(venue: Handle) -> None:
+    placed(venue)
+    venue.move(at("2025-11-24 10:01"))
+    leaving = placed(venue, side="sell", qty="10")
+    venue.manual(do="trade", symbol="AAA", qty="-4")
+    venue.move(at("2025-11-24 10:15"))
+    assert now_of(venue, leaving)["status"] == "rejected"
+    assert positions(venue) == {"AAA": "6"}
+
+
+def test_an_exit_in_dollars_holds_no_buying_power(venue: Handle) -> None:
+    placed(venue, "BBB", qty="10")
+    venue.move(at("2025-11-24 10:01"))
+    before = account(venue)["buying_power"]
+    placed(venue, "BBB", "sell", notional="100")
+    assert account(venue)["buying_power"] == before
+    venue.move(at("2025-11-24 10:15"))
+    assert positions(venue) == {"BBB": "8"}
+
+
 QUANTITY = st.decimals("-50", "50", places=9).filter(lambda qty: qty != 0)
 PRICE = st.decimals("1", "500", places=2)
 

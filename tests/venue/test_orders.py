@@ -54,6 +54,13 @@ def test_a_day_order_expires_at_the_close_of_its_day(venue: Handle) -> None:
     assert done["expired_at"].startswith("2025-11-24T21:00:00")
 
 
+def test_the_range_of_the_last_bar_still_fills_a_day_order(venues: Venues) -> None:
+    venue = venues("2025-11-24 15:45")
+    sent = placed(venue, type="limit", limit_price="102.35")  # opens at 102.5, falls to 102.3
+    venue.move(at("2025-11-24 16:00"))
+    assert now_of(venue, sent)["filled_avg_price"] == "102.35"
+
+
 def test_r30_a_day_order_expires_at_an_early_close(venues: Venues) -> None:
     venue = venues("2025-11-28 12:50")
     sent = placed(venue, type="limit", limit_price="90")
