@@ -91,6 +91,7 @@ CODES: Final[dict[str, tuple[Severity, str]]] = {
     "Q0626": ("error", "the rules of an exchange contradict each other"),
     "Q0627": ("warning", "rules for a symbol that nobody trades there"),
     "Q0628": ("warning", "limits of orders that cannot be meant"),
+    "Q0629": ("warning", "lots and parts of a share do not fit each other"),
     "Q0701": ("error", "a world of the deployment is not valid"),
     "Q0702": ("error", "two worlds trade the same symbol"),
     "Q0703": ("error", "the worlds ask for more than the account's capital"),

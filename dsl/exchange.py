@@ -10,7 +10,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, fields, replace
 from decimal import Decimal
 from fnmatch import fnmatchcase
-from functools import lru_cache
 from typing import Final, Literal
 
 from .later import AFTER_V1
@@ -142,7 +141,6 @@ def merged(policy: ExchangePolicy, layers: Iterable[Layer], venue: str, symbol: 
     return policy
 
 
-@lru_cache(maxsize=20_000)
 def rules_for(policy: ExchangePolicy, symbol: str) -> ExchangePolicy:
     """What a policy says of one symbol, its alias resolved; the result has no rules for symbols any more."""
     if not policy.symbols:

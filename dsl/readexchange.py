@@ -74,7 +74,7 @@ def _finer(section: Section) -> tuple[FinerTick, ...] | None:
     """The finer price steps by rising price, None where the text says nothing."""
     if not isinstance(section.node.get("finer_ticks"), Seq):
         return None
-    steps = []
+    steps: list[FinerTick] = []
     for item in section.sections("finer_ticks"):
         below, tick = item.value("below", decimal, None), item.value("tick_size", decimal, None)
         if below is not None and tick is not None:
@@ -150,7 +150,7 @@ def _pairs(policy: ExchangePolicy) -> Iterator[tuple[str, str, str]]:
     )
     for low, size, high, most in sizes:
         if most is not None and size > most:
-            yield low, high, f"`{low}` of {size:f} is above `{high}` of {most:f}: no order fits"
+            yield low, high, f"`{low}` of {size:f} is above `{high}` of {most:f}"
 
 
 def _of_one(policy: ExchangePolicy, place: _Place) -> Iterator[Diagnostic]:
@@ -162,21 +162,30 @@ def _of_one(policy: ExchangePolicy, place: _Place) -> Iterator[Diagnostic]:
         told |= {high, "market_max_quantity"} if high == "max_quantity" else {high}
         at, other = place.of(low), place.of(high)
         labels = (Label(other, "the largest one"),) if at and other else ()
-        yield problem(_CODE, message + place.about, at or other, labels=labels)
+        yield problem(_CODE, f"{message}{place.about}: no order fits", at or other, labels=labels)
     for names, message, help_text in _kinds(policy):
         if place.own(*names):
             yield problem(_CODE, message + place.about, place.of(*names), help=help_text)
+    if place.own("lot_size", "fractional"):
+        yield from _parts(policy, place)
+
+
+def _parts(policy: ExchangePolicy, place: _Place) -> Iterator[Diagnostic]:
+    """Lots and `fractional` that do not fit each other: whole shares are traded, whatever one of the two says."""
+    lot = policy.lot_size
+    if policy.fractional and lot >= 1:
+        message = f"`fractional: true`, and the smallest part is {lot:f}{place.about}: only whole shares are traded"
+        way_out = "say the smallest part, such as `lot_size: 0.001`"
+        yield problem("Q0629", message, place.of("fractional", "lot_size"), help=way_out)
+    if not policy.fractional and lot % 1:
+        message = f"a `lot_size` of {lot:f} without `fractional: true`{place.about}"
+        way_out = "without parts a lot is at least one share" if lot < 1 else "without parts a lot is of whole shares"
+        yield problem("Q0629", message, place.of("lot_size", "fractional"), help=way_out)
 
 
 def _kinds(policy: ExchangePolicy) -> Iterator[tuple[tuple[str, ...], str, str]]:
     """(names, what is wrong, way out) of settings that cannot stand together."""
     lot, market = policy.lot_size, policy.market_lot_size
-    if policy.fractional and lot >= 1:
-        way_out = "a venue with parts says the smallest part, such as `lot_size: 0.001`"
-        yield ("lot_size", "fractional"), f"`fractional: true` with a `lot_size` of {lot:f}", way_out
-    if not policy.fractional and lot % 1:
-        way_out = "say `fractional: true`, or a `lot_size` of whole shares"
-        yield ("lot_size", "fractional"), f"a `lot_size` of {lot:f} without `fractional: true`", way_out
     if market is not None and market % lot:
         yield ("market_lot_size", "lot_size"), f"`market_lot_size` of {market:f} is no multiple of {lot:f}", ""
     for name in ("lot_size", "market_lot_size"):

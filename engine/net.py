@@ -10,22 +10,36 @@ symbol; an order's attribution vector has one entry.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Final, Literal
 
 import numpy as np
 
 from .frame import generation_label, strategy_label
 from .market import Account, WorkingColumns
+from .orderrules import Ask, limit_price, order_type, reduce_only, tidy, time_in_force
 from .orders import Attribution, Order, client_order_id
 from .reasons import Reason
-from .sizing import Sized, refused, sized, venue_of
+from .sizing import Sized, refused, rules_at, sized, venue_at
 from .tick import Tick
 
 #: tick orders get a new id by their epoch; a leg is sent at most once per tick
 ATTEMPT: Final = 1
+#: denials that tell two numbers: what there would be, and what there may be
+_NUMBERS: Final[Mapping[Reason, tuple[str, str]]] = MappingProxyType(
+    {
+        Reason.DENIED_QUANTITY: ("qty", "min"),
+        Reason.DENIED_NOTIONAL: ("notional", "min"),
+        Reason.DENIED_ORDER_NOTIONAL: ("notional", "max"),
+        Reason.DENIED_VOLUME: ("qty", "max"),
+        Reason.DENIED_PER_TICK: ("orders", "max"),
+        Reason.DENIED_PER_DAY: ("orders", "max"),
+        Reason.DENIED_TURNOVER: ("turnover", "max"),
+    }
+)
 #: an entry is not sent any more after this many intervals
 VALID_INTERVALS: Final = 2
 
@@ -80,11 +94,6 @@ def net(ticks: Sequence[Tick], account: Account, account_id: str) -> Netted:
     )
 
 
-def _decimal(value: float) -> Decimal:
-    """A float as Decimal without its noise: 12 significant digits."""
-    return Decimal(f"{value:.12g}")
-
-
 @dataclass(frozen=True, slots=True)
 class _Leg:
     """What a row speaks of, in words and exact numbers; `qty` signed, as wished."""
@@ -102,7 +111,7 @@ def _legs(rows: Sized, ticks: Sequence[Tick]) -> list[_Leg]:
     columns = (rows.tick, rows.column, rows.close, rows.whole, rows.wished)
     for number, column, close, whole, wished in zip(*(row.tolist() for row in columns), strict=True):
         tick = ticks[number]
-        atom = venue_of(tick.frame.program.settings.exchange).atom
+        atom = venue_at(tick.frame).atom
         qty = -tick.account.exact[column] if whole else wished * atom
         legs.append(_Leg(tick, column, tick.frame.names.symbols[column], "close" if close else "open", qty, atom))
     return legs
@@ -113,20 +122,24 @@ def _order(rows: Sized, leg: _Leg, i: int, account_id: str) -> Order:
     qty = leg.qty if rows.whole[i] else int(rows.atoms[i]) * leg.atom
     strategy = int(tick.orders.strategy[leg.column])
     generation = generation_label(tick.frame, strategy, leg.column)
+    rules, mark, opens = rules_at(tick.frame)[leg.column], tidy(float(rows.mark[i])), leg.leg == "open"
+    ask = Ask(abs(qty), "buy" if qty > 0 else "sell", opens, bool(rows.whole[i]), mark)
     return Order(
         client_order_id=client_order_id(account_id, tick.now, leg.symbol, leg.leg, ATTEMPT),
         symbol=leg.symbol,
-        side="buy" if qty > 0 else "sell",
-        qty=abs(qty),
+        side=ask.side,
+        qty=ask.qty,
         leg=leg.leg,
         epoch=tick.now,
         attempt=ATTEMPT,
         reason=Reason(int(rows.reason[i])).code,
-        mark=_decimal(float(rows.mark[i])),
-        valid_until=tick.now + VALID_INTERVALS * tick.frame.interval if leg.leg == "open" else 0,
+        mark=mark,
+        valid_until=tick.now + VALID_INTERVALS * tick.frame.interval if opens else 0,
         attribution=(Attribution(settings.world, strategy_label(tick.frame, strategy), generation, qty),),
-        order_type=settings.exchange.order_type,
-        time_in_force=settings.exchange.time_in_force,
+        order_type=order_type(rules, opens=opens),
+        time_in_force=time_in_force(rules, ask),
+        limit_price=limit_price(rules, mark, ask.side, opens=opens),
+        reduce_only=reduce_only(rules, closes=not opens),
     )
 
 
@@ -138,16 +151,22 @@ def _denial(rows: Sized, leg: _Leg, i: int, account_id: str) -> Denied:
 
 def _detail(rows: Sized, leg: _Leg, i: int, reason: Reason) -> str:
     """The numbers that decided, as `key=value ...`."""
-    venue = leg.tick.frame.program.settings.exchange
+    venue, found, limit = venue_at(leg.tick.frame), float(rows.needed[i]), float(rows.funds[i])
+    rules = rules_at(leg.tick.frame)[leg.column]
     if reason == Reason.DENIED_SHORT:
-        return f"venue={venue.name}"
+        return f"venue={rules.name}"
     if reason == Reason.DENIED_LOT:
-        return f"lot={venue_of(venue).lot * leg.atom}"
-    if reason == Reason.DENIED_NOTIONAL:
-        return f"notional={_decimal(abs(float(rows.qty[i])) * float(rows.mark[i]))} min={venue.min_notional}"
+        return f"lot={int(rows.unit[i]) * leg.atom}"
+    if reason == Reason.DENIED_NOTIONAL and not venue.exact:
+        return f"notional={tidy(abs(float(rows.qty[i])) * float(rows.mark[i]))} min={rules.min_notional}"
     if reason in (Reason.DENIED_FUNDS, Reason.REDUCED_FUNDS):
-        qty = int(rows.atoms[i]) * leg.atom
-        return f"needed={rows.needed[i]:.2f} buying_power={rows.funds[i]:.2f} qty={qty}"
+        return f"needed={found:.2f} buying_power={limit:.2f} qty={int(rows.atoms[i]) * leg.atom}"
+    if reason == Reason.REDUCED_QUANTITY:
+        return f"wished={tidy(found)} max={tidy(limit)} qty={int(rows.atoms[i]) * leg.atom}"
+    if reason in _NUMBERS:
+        what, bound = _NUMBERS[reason]
+        known = "unknown" if limit != limit else str(tidy(limit))  # noqa: PLR0124 - NaN differs from itself
+        return f"{what}={tidy(found)} {bound}={known}"
     return ""
 
 

@@ -7,10 +7,12 @@ In: `net` builds orders. Out: the journal stores them as intents before a broker
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
 from typing import Literal
+
+from .wire import LATER
 
 FORMAT = "qmtl.order.v1"
 PREFIX = "q1-"
@@ -66,6 +68,8 @@ class Order:
     reason       reason code that caused it
     mark         price the size was computed with
     valid_until  epoch seconds after which an entry is not sent any more; 0 = no limit (exits)
+    limit_price  of a limit order, else None: it never fills at a worse price
+    reduce_only  carries the venue's flag of that name
     """
 
     client_order_id: str
@@ -81,6 +85,8 @@ class Order:
     attribution: tuple[Attribution, ...]
     order_type: str = "market"
     time_in_force: str = "day"
+    limit_price: Decimal | None = field(default=None, metadata=LATER)
+    reduce_only: bool = field(default=False, metadata=LATER)
 
     @property
     def signed(self) -> Decimal:

@@ -120,6 +120,10 @@ FIELDS: Final[tuple[Field, ...]] = (
     Field(
         "entry_take_level", "<f8", "S", "price when the entry was decided; NaN: none, or a distance", np.nan, later=True
     ),
+    # orders of the newest exchange day that had any, for the limits of a day
+    Field("sent_day", "<i4", "", "proleptic day number", 0, later=True),
+    Field("sent_orders", "<i4", "", "orders that were sent on it", 0, later=True),
+    Field("sent_value", "<f8", "", "money, what they were worth at their marks", 0, later=True),
 )
 
 
@@ -186,6 +190,9 @@ class DecideState:
     stale_at: Ints
     entry_stop_level: Floats
     entry_take_level: Floats
+    sent_day: Counters
+    sent_orders: Counters
+    sent_value: Floats
 
 
 @dataclass(frozen=True, slots=True)

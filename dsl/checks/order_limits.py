@@ -18,7 +18,9 @@ def order_limits(subject: Subject, stages: tuple[Stage, ...]) -> Iterator[Diagno
     if most is not None and most < venue.min_notional and place is not None:
         other = subject.place("exchange.min_notional")
         labels = (Label(other, f"the venue takes {venue.min_notional:f} and more"),) if other else ()
-        message = f"`max_notional` is below the smallest order of the venue, {venue.min_notional:f}: nothing can be opened"
+        message = (
+            f"`max_notional` is below the smallest order of the venue, {venue.min_notional:f}: nothing can be opened"
+        )
         yield problem("Q0628", message, place, labels=labels)
     least = guard.min_target if "min_target" in guard.enabled else 0.0
     place = subject.place("orders.max_turnover")

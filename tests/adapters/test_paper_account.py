@@ -239,9 +239,10 @@ def test_exchange_policy_is_respected() -> None:
         "notional 100 is below the minimum of 500"
     )
     assert account(policy={"lot_size": Decimal("0.1")}).submit(order("0.3", OPEN), OPEN).state == "ACCEPTED"
-    fractional = account(policy={"fractional": True})
+    fractional = account(policy={"fractional": True, "lot_size": Decimal("0.001")})
     assert fractional.submit(order("0.123", OPEN), OPEN).state == "ACCEPTED"
-    assert fractional.submit(order("-0.123", OPEN, "GAP"), OPEN).detail == "fractional orders cannot be sold short"
+    # parts of a share cannot be sold short
+    assert fractional.submit(order("-0.123", OPEN, "GAP"), OPEN).detail == "qty 0.123 is not a positive multiple of 1"
 
 
 def test_more_than_is_held_is_refused_and_dust_can_always_be_closed() -> None:
