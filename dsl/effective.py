@@ -162,6 +162,8 @@ def _section(section: str, value: Any, origins: Mapping[str, Span]) -> Iterator[
         path = "exchange" if (section, field.name) == ("exchange", "name") else f"{section}.{field.name}"
         unit = units.get(field.name, {}).get("x-unit", "")
         text = _text(getattr(value, field.name), unit)
+        if getattr(value, field.name) in (None, ()):  # then the schema says in words what counts
+            text = str(units.get(field.name, {}).get("x-default", text))
         if path == "exchange" and path not in origins:
             text = NO_EXCHANGE  # the policy has a name of its own then, which no world can write
         if path in _BY_NAME:

@@ -145,5 +145,6 @@ def rules_for(policy: ExchangePolicy, symbol: str) -> ExchangePolicy:
     """What a policy says of one symbol, its alias resolved; the result has no rules for symbols any more."""
     if not policy.symbols:
         return policy
-    layers = [Layer(policy.name, rules) for rules in policy.symbols]
-    return replace(merged(policy, layers, policy.name, instrument(policy, symbol)), symbols=(), aliases=())
+    name = instrument(policy, symbol)
+    layers = [Layer(policy.name, rules) for rules in policy.symbols if rules.name == name or ANY in rules.name]
+    return replace(merged(policy, layers, policy.name, name), symbols=(), aliases=())

@@ -109,7 +109,7 @@ def fitted(rules: ExchangePolicy, ask: Ask) -> Fitted:
     qty = ask.qty if free else in_lots(ask.qty, lot)
     most, cut = largest(rules, ask.mark, opens=ask.opens), False
     if most is not None and qty > most:
-        qty, cut = in_lots(most, lot), True
+        qty, cut, free = in_lots(most, lot), True, False  # a part of a position does not close it
         if rules.max_notional is not None and ask.mark is not None and qty * ask.mark > rules.max_notional:
             qty -= lot  # the division above was rounded up in its last digit
     if qty <= 0:

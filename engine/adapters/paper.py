@@ -281,13 +281,13 @@ class PaperAccount:
             return 422, f"asset {order.symbol} not found"
         rules, opens = self._rules_of(order.symbol), held * order.signed >= 0
         mark = self._mark(order.symbol, now) or order.mark
-        ask = Ask(order.qty, order.side, opens, not opens and order.qty == abs(held), mark)
+        free = abs(exact_sum(held, *same))
+        ask = Ask(order.qty, order.side, opens, not opens and order.qty == free, mark)
         status, why = wrong_kind(rules, order, ask)
         if why:
             return status, why
         if any(left * order.signed < 0 for left in same):
             return 403, "opposite side order exists"
-        free = abs(exact_sum(held, *same))
         if not opens and order.qty > free:
             return 403, f"insufficient qty available: {free} of {order.qty}"
         status, why = refusal(rules, ask)

@@ -238,7 +238,10 @@ def test_exchange_policy_is_respected() -> None:
     assert account(policy={"min_notional": Decimal(500)}).submit(order("1", OPEN), OPEN).detail == (
         "notional 100 is below the minimum of 500"
     )
-    assert account(policy={"lot_size": Decimal("0.1")}).submit(order("0.3", OPEN), OPEN).state == "ACCEPTED"
+    assert (
+        account(policy={"lot_size": Decimal("0.1"), "fractional": True}).submit(order("0.3", OPEN), OPEN).state
+        == "ACCEPTED"
+    )
     fractional = account(policy={"fractional": True, "lot_size": Decimal("0.001")})
     assert fractional.submit(order("0.123", OPEN), OPEN).state == "ACCEPTED"
     # parts of a share cannot be sold short
