@@ -10,7 +10,7 @@ symbol; an order's attribution vector has one entry.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from types import MappingProxyType
@@ -18,9 +18,11 @@ from typing import Final, Literal
 
 import numpy as np
 
+from qmtl.dsl.units import spell_ratio
+
 from .frame import generation_label, strategy_label
 from .market import Account, WorkingColumns
-from .orderrules import Ask, limit_price, order_type, reduce_only, tidy, time_in_force
+from .orderrules import Ask, in_lots, limit_price, lot_of, order_type, reduce_only, tidy, time_in_force
 from .orders import Attribution, Order, client_order_id
 from .reasons import Reason
 from .sizing import Sized, refused, rules_at, sized, venue_at
@@ -81,16 +83,17 @@ def net(ticks: Sequence[Tick], account: Account, account_id: str) -> Netted:
 
     `account` gives the buying power of all worlds together; quantities come from each world's own account."""
     cancels = tuple(cancel for tick in ticks for cancel in _cancels(tick))
+    far = tuple(denied for tick in ticks for denied in _off_collar(tick, account_id))
     rows = sized(ticks, account.buying_power)
     if rows is None:
-        return Netted((), cancels, ())
+        return Netted((), cancels, far)
     legs = _legs(rows, ticks)
     sent = np.flatnonzero(rows.whole | (rows.atoms != 0)).tolist()
     told = np.flatnonzero(refused(rows)).tolist()
     return Netted(
         tuple(_order(rows, legs[i], i, account_id) for i in sent),
         cancels,
-        tuple(_denial(rows, legs[i], i, account_id) for i in told),
+        (*(_denial(rows, legs[i], i, account_id) for i in told), *far),
     )
 
 
@@ -168,6 +171,23 @@ def _detail(rows: Sized, leg: _Leg, i: int, reason: Reason) -> str:
         known = "unknown" if limit != limit else str(tidy(limit))  # noqa: PLR0124 - NaN differs from itself
         return f"{what}={tidy(found)} {bound}={known}"
     return ""
+
+
+def _off_collar(tick: Tick, account_id: str) -> Iterator[Denied]:
+    """What `stages/orders.py` left out because a fresh quote contradicts the mark, told like everything that is denied."""
+    quote, orders, load = tick.market.quote, tick.orders, tick.load
+    if quote is None:
+        return
+    collar = tick.frame.program.settings.orders.collar
+    for column in np.flatnonzero(orders.reason == Reason.DENIED_COLLAR).tolist():
+        current, mark = float(load.current[column]), float(load.mark[column])
+        goal = float(orders.target[column]) if orders.target[column] * current >= 0 else 0.0
+        leg, shares = "open" if abs(goal) > abs(current) else "close", tidy((goal - current) * load.capital / mark)
+        lot = lot_of(rules_at(tick.frame)[column], "buy" if shares > 0 else "sell", opens=leg == "open")
+        symbol = tick.frame.names.symbols[column]
+        number = client_order_id(account_id, tick.now, symbol, leg, ATTEMPT)
+        detail = f"quote={tidy(float(quote[column]))} mark={tidy(mark)} collar={spell_ratio(collar)}"
+        yield Denied(number, symbol, leg, in_lots(shares, lot), Reason.DENIED_COLLAR.code, detail)
 
 
 def _cancels(tick: Tick) -> tuple[Cancel, ...]:

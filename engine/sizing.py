@@ -419,7 +419,9 @@ def _one_by_one(rows: Sized, ticks: Sequence[Tick], buying_power: float) -> Size
     left = buying_power
     for i in range(len(done)):
         number = int(done.tick[i])
-        if not done.denial[i]:
+        if done.denial[i]:
+            done.atoms[i] = 0
+        else:
             left -= _judged(done, i, ticks[number], gates.get(number), left)
     for number, gate in gates.items():
         ticks[number].after = gate.after(ticks[number].after)

@@ -369,7 +369,7 @@ def test_what_was_cut_and_denied_is_told_with_its_numbers(lab: Any) -> None:
 
 def test_r47_an_exit_larger_than_the_venue_takes_goes_in_parts(lab: Any) -> None:
     of = lab.frame(1, ("alpha",), exchange=venue(max_quantity=D(40)))
-    broker = lab.broker(of)
+    broker = lab.Broker(of)
     broker.qty, broker.average = {"S000": D(100)}, {"S000": 100.0}
     broker.state = lab.holding(of, {"S000": 100}, lab.at("09:46"))
     broker.cash = 90_000.0
