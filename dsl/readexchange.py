@@ -218,6 +218,7 @@ def _of_orders(root: Section, policy: ExchangePolicy) -> Iterator[Diagnostic]:
         kind = getattr(policy, name)
         if policy.allowed_order_types and kind not in policy.allowed_order_types:
             yield _not_allowed((name, kind), "allowed_order_types", place)
+            break
     for name, word_ in _lives(policy):
         if policy.allowed_time_in_force and word_ not in policy.allowed_time_in_force:
             yield _not_allowed((name, word_), "allowed_time_in_force", place)

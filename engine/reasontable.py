@@ -39,12 +39,19 @@ def reason_reference() -> str:
             "`state.json` and case files (`because:`) use these codes. Numbers are what the journal stores; they never change.\n"
         )
     ]
-    parts.append(_denied())
     starts = [*GROUPS, max(Reason) + 1]
     for (first, title), end in zip(GROUPS.items(), starts[1:], strict=True):
-        rows = "".join(f"| `{r.code}` | {int(r)} | {r.text} |\n" for r in Reason if first <= r < end)
+        listed = [r for r in Reason if first <= r < end and not _is_denied(r)]
+        if not listed:
+            continue
+        rows = "".join(f"| `{r.code}` | {int(r)} | {r.text} |\n" for r in listed)
         parts.append(f"## {title}\n\n| code | number | meaning |\n| --- | --- | --- |\n{rows}")
+    parts.append(_denied())
     return "\n".join(parts)
+
+
+def _is_denied(reason: Reason) -> bool:
+    return reason.code.startswith(("denied.", "net."))
 
 
 def _denied() -> str:
@@ -57,7 +64,7 @@ def _denied() -> str:
         "for what the venue itself does not take; the limits of `orders:` count them and let them pass. `net.` codes are orders that "
         "were cut and sent."
     )
-    listed = [r for r in Reason if r.code.startswith(("denied.", "net."))]
+    listed = [r for r in Reason if _is_denied(r)]
     rows = "".join(f"| `{r.code}` | {int(r)} | {r.text} | {look_at(r)} |\n" for r in listed)
     return f"{title}\n\n{told}\n\n| code | number | meaning | where to look |\n| --- | --- | --- | --- |\n{rows}"
 

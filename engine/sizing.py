@@ -34,7 +34,7 @@ from qmtl.dsl.exchange import ExchangePolicy, rules_for
 from .bars import Bools, Codes, Floats, Ints
 from .frame import Frame
 from .ordergates import Gates, limited
-from .orderrules import Ask, Fitted, Side, fitted, lot_of
+from .orderrules import Ask, Fitted, Side, fitted, in_lots, largest, lot_of
 from .reasons import Reason
 from .tick import OPEN_LEG, Tick, put, some
 
@@ -184,6 +184,14 @@ class Wishes:
     rank: Floats
     reason: Codes
     decision: bool
+
+
+def full_exit(frame: Frame, column: int, qty: float, mark: float) -> bool:
+    """Whether a working exit of `qty` shares is as large as the venue takes: what remains follows once it is filled."""
+    rules = rules_at(frame)[column]
+    most = largest(rules, Decimal(repr(mark)) if mark > 0 else None, opens=False)
+    lot = lot_of(rules, "sell", opens=False)
+    return most is not None and abs(qty) >= float(in_lots(most, lot)) * (1 - _DIGITS)
 
 
 def counted_one_by_one(frame: Frame) -> bool:

@@ -379,3 +379,16 @@ def test_r47_an_exit_larger_than_the_venue_takes_goes_in_parts(lab: Any) -> None
         sizes += [int(order.signed) for order in netted.orders]
     assert sizes == [-40, -40, -20]
     assert not broker.qty.get("S000")
+
+
+def test_a_working_exit_as_large_as_the_venue_takes_is_left_alone(lab: Any) -> None:
+    from qmtl.engine.market import WorkingOrder
+
+    state = None
+    for most, cancelled in ((D(40), False), (D(60), True)):
+        of = lab.frame(1, ("alpha",), exchange=venue(max_quantity=most))
+        state = lab.holding(of, {"S000": 100}, lab.at("09:46"))
+        working = (WorkingOrder("q1-w", "S000", D(-40), "close", lab.at("10:00"), 1),)
+        holds = lab.account(of, qty={"S000": 100}, working=working)
+        tick = lab.decide(of, lab.at("10:01"), state, holds, signal=0, decision=True)
+        assert bool(tick.orders.cancel[0]) is cancelled
