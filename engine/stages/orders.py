@@ -6,9 +6,9 @@ and a reason; `net` makes quantities of it. An order never crosses zero: a rever
 
 Entries need: regular hours, a readable account, an open gate, `open_delay` and `close_buffer`, no reject cooldown, an
 allowed symbol, no working order. Protective exits (stop, take, owner's signal 0, unwind_only, trim above tolerance) need
-regular hours, a readable account and the broker's quantity, nothing else: a working exit of ours with enough quantity
-(or as large as the venue takes) and younger than `cancel_after` ticks is left alone, any other working order is cancelled, and the exit follows on the
-next tick, once the cancel is confirmed. When halted (killed, or declared), only protective exits are sent; a kill with
+regular hours, a readable account and the broker's quantity, nothing else: a working exit of ours with enough quantity (or as
+large as the venue takes) and younger than `cancel_after` ticks is left alone, any other working order is cancelled, and the
+exit follows on the next tick, once the cancel is confirmed. When halted (killed, or declared), only protective exits are sent; a kill with
 `on_kill: flatten` makes a protective exit of every position of ours, each sent once nothing works in its symbol (R43).
 
 Where the specification is silent:

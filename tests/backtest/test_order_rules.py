@@ -85,7 +85,7 @@ def test_a_backtest_under_a_policy_is_the_replay_under_it(name: str, tmp_path: P
         {"max_per_day": 12},
         {"max_per_tick": 1},
         {"max_turnover": 1.5},
-        {"max_notional": D(15900)},
+        {"max_notional": D(16000)},
         {"max_per_tick": 2, "max_per_day": 20, "max_turnover": 2.0},
     ],
     ids=" ".join,

@@ -392,3 +392,21 @@ def test_a_working_exit_as_large_as_the_venue_takes_is_left_alone(lab: Any) -> N
         holds = lab.account(of, qty={"S000": 100}, working=working)
         tick = lab.decide(of, lab.at("10:01"), state, holds, signal=0, decision=True)
         assert bool(tick.orders.cancel[0]) is cancelled
+
+
+def test_orders_of_version_one_keep_their_bytes_and_new_ones_come_back(lab: Any) -> None:
+    """Fields that came later are left out while they have their default, and read where they are there."""
+    from dataclasses import replace
+
+    from qmtl.engine import wire
+    from qmtl.engine.orders import Order
+
+    of = lab.frame(1, ("alpha",))
+    (order,) = net([lab.decide(of, lab.at("10:00"), signal=1)], lab.account(of), "acct").orders
+    plain = wire.dump(order)
+    assert b"limit_price" not in plain
+    assert b"reduce_only" not in plain
+    assert wire.loads(Order, plain) == order
+    limited = replace(order, order_type="limit", limit_price=D("100.98"), reduce_only=True)
+    assert b'"limit_price":"100.98"' in wire.dump(limited)
+    assert wire.loads(Order, wire.dump(limited)) == limited
