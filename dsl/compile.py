@@ -21,6 +21,7 @@ from .compileworld import Compiled, Run, facts_at, mistakes_of_rest, world_notes
 from .deployments import CompiledDeployment, deployment_of, world_at
 from .diagnostics import Diagnostic, has_errors, in_order, problem
 from .documents import Document, Loaded, Told, doubled, find_files, without_cascades
+from .exchanges import exchange_problems, strange_rules
 from .needs import Facts
 from .neighbours import load_once
 from .schema import check
@@ -150,6 +151,7 @@ def _validation(paths: Iterable[str | Path], run: Run) -> Validation:
         found.extend(told.fresh(mistakes_of_rest(rest, run)))
     places = {d.span for d in found}
     found.extend(d for d in strange_symbols(documents, run) if d.span not in places)
+    found.extend(strange_rules(documents, run))
     beside = list(run.facts.values())
     for loaded in loads:
         more, well = _definitions(loaded, run)
@@ -236,6 +238,8 @@ def _validated(document: Document, run: Run) -> tuple[tuple[str, ...], tuple[Dia
         about = plan_of if document.kind == "plan" else model_of
         return (), about(document, run).diagnostics
     problems = check(document.tree, document.kind)
+    if document.kind == "exchange":
+        problems += without_cascades(problems, exchange_problems(document))
     if document.kind == "allowlist":
         problems += without_cascades(problems, allowlist_problems(document, run))
     return (), problems

@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from datetime import date, timedelta
+from decimal import Decimal
 from typing import Any, Final
 
 from .compileworld import Compiled
+from .exchange import FinerTick
 from .exprtext import spell
 from .model import Chain, RouterAlphas, World
 from .readchains import PROBABILITIES
@@ -23,6 +25,8 @@ from .units import spell_duration, spell_ratio
 DEFAULT: Final = "default"
 #: the rules themselves stand in the rows behind it
 NO_EXCHANGE: Final = "none: no document is named, so the defaults below count"
+#: parts of a policy that are told by the names in them
+_BY_NAME: Final = ("exchange.symbols", "exchange.aliases")
 SECTIONS: Final = ("freshness", "regime", "select", "churn_guard", "position_policy", "risk", "orders", "exchange")
 
 
@@ -159,21 +163,53 @@ def _section(section: str, value: Any, origins: Mapping[str, Span]) -> Iterator[
         path = "exchange" if (section, field.name) == ("exchange", "name") else f"{section}.{field.name}"
         unit = units.get(field.name, {}).get("x-unit", "")
         text = _text(getattr(value, field.name), unit)
+        if getattr(value, field.name) in (None, ()):  # then the schema says in words what counts
+            text = str(units.get(field.name, {}).get("x-default", text))
         if path == "exchange" and path not in origins:
             text = NO_EXCHANGE  # the policy has a name of its own then, which no world can write
-        yield Value(path, text, where(origins.get(path)))
+        if path in _BY_NAME:
+            yield from _by_name(path, getattr(value, field.name), origins)
+        else:
+            yield Value(path, text, where(origins.get(path)))
+
+
+def _by_name(path: str, items: tuple[Any, ...], origins: Mapping[str, Span]) -> Iterator[Value]:
+    """A row for each symbol rule or alias; one row where there is none."""
+    if not items:
+        yield Value(path, "none", DEFAULT)
+    for item in items:
+        name, text = item if isinstance(item, tuple) else (item.name, _said(item))
+        yield Value(f"{path}.{name}", text, where(origins.get(f"{path}.{name}")))
+
+
+def _said(item: Any) -> str:
+    """What a record says, less its name: `lot_size 0.001, shorting false`."""
+    each = ((field.name, getattr(item, field.name)) for field in fields(item) if field.name != "name")
+    return ", ".join(f"{name} {_text(value)}" for name, value in each if value is not None)
 
 
 def _text(value: Any, unit: str = "") -> str:
-    if unit == "ratio":
+    if unit == "ratio" and value is not None:
         return spell_ratio(value)
     if unit == "duration":
         return spell_duration(value)
+    if value is None:
+        return "none"
+    if unit == "money":
+        return f"{value:,f} USD".replace(",", "_")
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, Decimal):
+        return f"{value:f}"
     if isinstance(value, tuple):
-        return ", ".join(_alphas(item) if isinstance(item, RouterAlphas) else str(item) for item in value) or "none"
+        return ", ".join(_item(item) for item in value) or "none"
     return f"{value:g}" if isinstance(value, float) else str(value) or '""'
+
+
+def _item(item: Any) -> str:
+    if isinstance(item, FinerTick):
+        return f"({_said(item)})"
+    return _alphas(item) if isinstance(item, RouterAlphas) else str(item)
 
 
 def _alphas(said: RouterAlphas) -> str:

@@ -27,6 +27,7 @@ from .model import Chain, Settings, World
 from .program import FORMAT, ChainPlan, FitPlan, GuardPlan, Lane, Program, RegimePlan, StrategyPlan, SymbolPlan
 from .readable import Readable
 from .syntax import Definition, Expr
+from .volume import VOLUME, average_volume, needs_volume
 
 
 @dataclass(slots=True)
@@ -60,6 +61,8 @@ def program_of(of: Lowerable, *, regime_given: bool = False) -> Program:
     """The program of a world that can be lowered."""
     state = _World(of, Readable(of.library))
     features = {name: state.want(draft) for name, draft in state.readable.features(of.names).items()}
+    if needs_volume(of.world.settings):
+        features[VOLUME] = state.want(average_volume(state.readable.graph, of.world.settings))
     outputs = state.readable.given_regime() if regime_given else state.readable.regime(of.regime)
     regime = {name: state.want(draft) for name, draft in outputs.items()}
     shadow = state.readable.beside(of.shadow) if of.shadow else {}

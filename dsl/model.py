@@ -6,17 +6,13 @@ world capital unless said otherwise; durations are whole seconds; weights and pr
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from types import MappingProxyType
-from typing import Final, Literal
+from typing import Literal
 
+from .exchange import ExchangePolicy as ExchangePolicy  # noqa: PLC0414 - a part of the model, in a file of its own
+from .later import AFTER_V1 as AFTER_V1  # noqa: PLC0414 - readers of the model ask for it here
 from .syntax import Expr
-
-#: metadata of a field that came after version 1 of the Program: it is left out of the canonical JSON while it has its
-#: default, so that ids of programs and the bytes of old journals stay what they are
-AFTER_V1: Final[Mapping[str, bool]] = MappingProxyType({"after_v1": True})
 
 OnMissing = Literal["block", "hold", "value"]
 Rate = Literal["15m", "60m", "1d"]
@@ -200,7 +196,11 @@ class RiskLimits:
 class OrderRules:
     """`min_delta` as a fraction of world capital; no entries within `open_delay` seconds after the open
     and `close_buffer` seconds before the close; `cancel_after` and `reject_cooldown` in ticks. `collar`: how far a fresh
-    quote may be from the mark, as a fraction of it, for an order that is no protective exit."""
+    quote may be from the mark, as a fraction of it, for an order that is no protective exit.
+
+    Limits of opening orders, None = none: `max_notional` money an order; `max_volume` an order as a fraction of the
+    symbol's average daily volume; `max_per_tick`, `max_per_day` orders of the world in a tick and an exchange day, and
+    `max_turnover` what they are worth in a day as a fraction of world capital. Closing orders count and are never denied."""
 
     min_delta: float = 0.005
     open_delay: int = 900
@@ -208,20 +208,11 @@ class OrderRules:
     cancel_after: int = 2
     reject_cooldown: int = 3
     collar: float = field(default=0.02, metadata=AFTER_V1)
-
-
-@dataclass(frozen=True, slots=True)
-class ExchangePolicy:
-    """What a venue accepts. Quantities in shares (or coins), prices and notionals in the account's currency."""
-
-    name: str
-    lot_size: Decimal = Decimal(1)
-    fractional: bool = False
-    tick_size: Decimal = Decimal("0.01")
-    min_notional: Decimal = Decimal(1)
-    shorting: bool = True
-    time_in_force: Literal["day"] = "day"
-    order_type: Literal["market"] = "market"
+    max_notional: Decimal | None = field(default=None, metadata=AFTER_V1)
+    max_volume: float | None = field(default=None, metadata=AFTER_V1)
+    max_per_tick: int | None = field(default=None, metadata=AFTER_V1)
+    max_per_day: int | None = field(default=None, metadata=AFTER_V1)
+    max_turnover: float | None = field(default=None, metadata=AFTER_V1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ from .readable import Readable
 from .shape import Shape, shape
 from .syntax import Definition, Expr
 from .uses import free_names, names_in
+from .volume import average_volume, needs_volume
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,9 @@ class Facts:
             for definition, group in zip(state.strategies, state.groups, strict=True)
             for values in used_values(group)
         )
-        beside = (under.shadow(state.shadow),) if state.shadow else ()
+        beside = [under.shadow(state.shadow)] if state.shadow else []
+        if needs_volume(state.world.settings):
+            beside.append(under.of((average_volume(under.readable.graph, state.world.settings),)))
         return together((under.base, *beside, *lanes, *(under.condition(c) for c in state.conditions)))
 
 

@@ -37,7 +37,7 @@ from .section import Convert, Findings, Section, flag, number, whole, word
 from .similar import did_you_mean
 from .source import Span
 from .tree import Map, Node, Scalar, Seq
-from .units import duration, ratio
+from .units import duration, money, ratio
 
 NO_SECTOR: Final = "none"
 
@@ -61,7 +61,8 @@ _RISK: Final[Mapping[str, Convert]] = {
 }  # fmt: skip
 _ORDERS: Final[Mapping[str, Convert]] = {
     "min_delta": ratio, "open_delay": duration, "close_buffer": duration, "cancel_after": whole, "reject_cooldown": whole,
-    "collar": ratio,
+    "collar": ratio, "max_notional": money, "max_volume": ratio, "max_per_tick": whole, "max_per_day": whole,
+    "max_turnover": ratio,
 }  # fmt: skip
 
 

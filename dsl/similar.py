@@ -28,9 +28,9 @@ def distance(a: str, b: str, limit: int) -> int:
     return min(last[-1], limit + 1)
 
 
-def nearest(word: str, candidates: Iterable[str]) -> str | None:
-    """The candidate within max(1, len(word) / 3) edits, case ignored (a plural is one edit from its singular); the closest, then the first in alphabetical order."""
-    limit = max(1, len(word) // 3)
+def nearest(word: str, candidates: Iterable[str], *, most: int = 0) -> str | None:
+    """The candidate within max(1, len(word) / 3) edits (or `most`, where that is given), case ignored (a plural is one edit from its singular); the closest, then the first in alphabetical order."""
+    limit = most or max(1, len(word) // 3)
     best: tuple[int, str] | None = None
     for candidate in sorted(set(candidates)):
         if candidate == word:

@@ -9,6 +9,7 @@ QmtlError
     LockedError      another process runs on this journal or account
   BrokerError        a query or submission failed
   StateError         a snapshot does not fit the program
+  OrderRuleError     a caller asks for an order that the venue does not take
 """
 
 from __future__ import annotations
@@ -52,3 +53,7 @@ class BrokerError(QmtlError):
 
 class StateError(QmtlError):
     """A snapshot does not fit the program."""
+
+
+class OrderRuleError(QmtlError):
+    """A caller asks for an order that the venue does not take."""

@@ -10,22 +10,38 @@ symbol; an order's attribution vector has one entry.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Final, Literal
 
 import numpy as np
 
+from qmtl.dsl.units import spell_ratio
+
 from .frame import generation_label, strategy_label
 from .market import Account, WorkingColumns
+from .orderrules import Ask, in_lots, limit_price, lot_of, order_type, reduce_only, tidy, time_in_force
 from .orders import Attribution, Order, client_order_id
 from .reasons import Reason
-from .sizing import Sized, refused, sized, venue_of
+from .sizing import Sized, refused, rules_at, sized, venue_at
 from .tick import Tick
 
 #: tick orders get a new id by their epoch; a leg is sent at most once per tick
 ATTEMPT: Final = 1
+#: denials that tell two numbers: what there would be, and what there may be
+_NUMBERS: Final[Mapping[Reason, tuple[str, str]]] = MappingProxyType(
+    {
+        Reason.DENIED_QUANTITY: ("qty", "min"),
+        Reason.DENIED_NOTIONAL: ("notional", "min"),
+        Reason.DENIED_ORDER_NOTIONAL: ("notional", "max"),
+        Reason.DENIED_VOLUME: ("qty", "max"),
+        Reason.DENIED_PER_TICK: ("orders", "max"),
+        Reason.DENIED_PER_DAY: ("orders", "max"),
+        Reason.DENIED_TURNOVER: ("turnover", "max"),
+    }
+)
 #: an entry is not sent any more after this many intervals
 VALID_INTERVALS: Final = 2
 
@@ -67,22 +83,18 @@ def net(ticks: Sequence[Tick], account: Account, account_id: str) -> Netted:
 
     `account` gives the buying power of all worlds together; quantities come from each world's own account."""
     cancels = tuple(cancel for tick in ticks for cancel in _cancels(tick))
+    far = tuple(denied for tick in ticks for denied in _off_collar(tick, account_id))
     rows = sized(ticks, account.buying_power)
     if rows is None:
-        return Netted((), cancels, ())
+        return Netted((), cancels, far)
     legs = _legs(rows, ticks)
     sent = np.flatnonzero(rows.whole | (rows.atoms != 0)).tolist()
     told = np.flatnonzero(refused(rows)).tolist()
     return Netted(
         tuple(_order(rows, legs[i], i, account_id) for i in sent),
         cancels,
-        tuple(_denial(rows, legs[i], i, account_id) for i in told),
+        (*(_denial(rows, legs[i], i, account_id) for i in told), *far),
     )
-
-
-def _decimal(value: float) -> Decimal:
-    """A float as Decimal without its noise: 12 significant digits."""
-    return Decimal(f"{value:.12g}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +114,7 @@ def _legs(rows: Sized, ticks: Sequence[Tick]) -> list[_Leg]:
     columns = (rows.tick, rows.column, rows.close, rows.whole, rows.wished)
     for number, column, close, whole, wished in zip(*(row.tolist() for row in columns), strict=True):
         tick = ticks[number]
-        atom = venue_of(tick.frame.program.settings.exchange).atom
+        atom = venue_at(tick.frame).atom
         qty = -tick.account.exact[column] if whole else wished * atom
         legs.append(_Leg(tick, column, tick.frame.names.symbols[column], "close" if close else "open", qty, atom))
     return legs
@@ -113,20 +125,24 @@ def _order(rows: Sized, leg: _Leg, i: int, account_id: str) -> Order:
     qty = leg.qty if rows.whole[i] else int(rows.atoms[i]) * leg.atom
     strategy = int(tick.orders.strategy[leg.column])
     generation = generation_label(tick.frame, strategy, leg.column)
+    rules, mark, opens = rules_at(tick.frame)[leg.column], tidy(float(rows.mark[i])), leg.leg == "open"
+    ask = Ask(abs(qty), "buy" if qty > 0 else "sell", opens, bool(rows.whole[i]), mark)
     return Order(
         client_order_id=client_order_id(account_id, tick.now, leg.symbol, leg.leg, ATTEMPT),
         symbol=leg.symbol,
-        side="buy" if qty > 0 else "sell",
-        qty=abs(qty),
+        side=ask.side,
+        qty=ask.qty,
         leg=leg.leg,
         epoch=tick.now,
         attempt=ATTEMPT,
         reason=Reason(int(rows.reason[i])).code,
-        mark=_decimal(float(rows.mark[i])),
-        valid_until=tick.now + VALID_INTERVALS * tick.frame.interval if leg.leg == "open" else 0,
+        mark=mark,
+        valid_until=tick.now + VALID_INTERVALS * tick.frame.interval if opens else 0,
         attribution=(Attribution(settings.world, strategy_label(tick.frame, strategy), generation, qty),),
-        order_type=settings.exchange.order_type,
-        time_in_force=settings.exchange.time_in_force,
+        order_type=order_type(rules, opens=opens),
+        time_in_force=time_in_force(rules, ask),
+        limit_price=limit_price(rules, mark, ask.side, opens=opens),
+        reduce_only=reduce_only(rules, closes=not opens),
     )
 
 
@@ -138,17 +154,40 @@ def _denial(rows: Sized, leg: _Leg, i: int, account_id: str) -> Denied:
 
 def _detail(rows: Sized, leg: _Leg, i: int, reason: Reason) -> str:
     """The numbers that decided, as `key=value ...`."""
-    venue = leg.tick.frame.program.settings.exchange
+    venue, found, limit = venue_at(leg.tick.frame), float(rows.needed[i]), float(rows.funds[i])
+    rules = rules_at(leg.tick.frame)[leg.column]
     if reason == Reason.DENIED_SHORT:
-        return f"venue={venue.name}"
+        return f"venue={rules.name}"
     if reason == Reason.DENIED_LOT:
-        return f"lot={venue_of(venue).lot * leg.atom}"
-    if reason == Reason.DENIED_NOTIONAL:
-        return f"notional={_decimal(abs(float(rows.qty[i])) * float(rows.mark[i]))} min={venue.min_notional}"
+        return f"lot={int(rows.unit[i]) * leg.atom}"
+    if reason == Reason.DENIED_NOTIONAL and not venue.exact:
+        return f"notional={tidy(abs(float(rows.qty[i])) * float(rows.mark[i]))} min={rules.min_notional}"
     if reason in (Reason.DENIED_FUNDS, Reason.REDUCED_FUNDS):
-        qty = int(rows.atoms[i]) * leg.atom
-        return f"needed={rows.needed[i]:.2f} buying_power={rows.funds[i]:.2f} qty={qty}"
+        return f"needed={found:.2f} buying_power={limit:.2f} qty={int(rows.atoms[i]) * leg.atom}"
+    if reason == Reason.REDUCED_QUANTITY:
+        return f"wished={tidy(found)} max={tidy(limit)} qty={int(rows.atoms[i]) * leg.atom}"
+    if reason in _NUMBERS:
+        what, bound = _NUMBERS[reason]
+        known = "unknown" if limit != limit else str(tidy(limit))  # noqa: PLR0124 - NaN differs from itself
+        return f"{what}={tidy(found)} {bound}={known}"
     return ""
+
+
+def _off_collar(tick: Tick, account_id: str) -> Iterator[Denied]:
+    """What `stages/orders.py` left out because a fresh quote contradicts the mark, told like everything that is denied."""
+    quote, orders, load = tick.market.quote, tick.orders, tick.load
+    if quote is None:
+        return
+    collar = tick.frame.program.settings.orders.collar
+    for column in np.flatnonzero(orders.reason == Reason.DENIED_COLLAR).tolist():
+        current, mark = float(load.current[column]), float(load.mark[column])
+        goal = float(orders.target[column]) if orders.target[column] * current >= 0 else 0.0
+        leg, shares = "open" if abs(goal) > abs(current) else "close", tidy((goal - current) * load.capital / mark)
+        lot = lot_of(rules_at(tick.frame)[column], "buy" if shares > 0 else "sell", opens=leg == "open")
+        symbol = tick.frame.names.symbols[column]
+        number = client_order_id(account_id, tick.now, symbol, leg, ATTEMPT)
+        detail = f"quote={tidy(float(quote[column]))} mark={tidy(mark)} collar={spell_ratio(collar)}"
+        yield Denied(number, symbol, leg, in_lots(shares, lot), Reason.DENIED_COLLAR.code, detail)
 
 
 def _cancels(tick: Tick) -> tuple[Cancel, ...]:

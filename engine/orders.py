@@ -10,10 +10,12 @@ instead of doubling it. A used id is never used again: another try of the same l
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
 from typing import Literal
+
+from .wire import LATER
 
 FORMAT = "qmtl.order.v1"
 PREFIX = "q1-"
@@ -80,6 +82,8 @@ class Order:
     reason       reason code that caused it
     mark         price the size was computed with
     valid_until  epoch seconds after which an entry is not sent any more; 0 = no limit (exits)
+    limit_price  of a limit order, else None: it never fills at a worse price
+    reduce_only  carries the venue's flag of that name
     """
 
     client_order_id: str
@@ -95,7 +99,9 @@ class Order:
     attribution: tuple[Attribution, ...]
     order_type: str = "market"
     time_in_force: str = "day"
-    origin: Origin = Origin.TICK
+    origin: Origin = field(default=Origin.TICK, metadata=LATER)
+    limit_price: Decimal | None = field(default=None, metadata=LATER)
+    reduce_only: bool = field(default=False, metadata=LATER)
 
     @property
     def signed(self) -> Decimal:

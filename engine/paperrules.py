@@ -5,6 +5,7 @@ time; a backtest applies the same rules to columns of whole numbers and comes he
 
 * A fill is at the open of the first bar that starts at or after the order, worsened by the slippage, to a millionth;
   its fee is a fraction of the notional, to a millionth. Ties are rounded to even.
+* A limit order fills only where that price is no worse than its limit.
 * The average price moves when a position grows and stays when it shrinks; it is kept to a millionth.
 * Buying power = cash - 1.5 x what shorts are worth - what working opening orders reserve (buys: notional and costs;
   shorts: half their notional). A short's proceeds are in the cash, so half of its worth is the margin.
@@ -20,7 +21,7 @@ from dataclasses import dataclass
 from decimal import ROUND_DOWN, ROUND_HALF_EVEN, Context, Decimal
 from typing import Final
 
-from qmtl.dsl.model import ExchangePolicy
+from qmtl.dsl.exchange import ExchangePolicy
 
 ZERO: Final = Decimal(0)
 #: prices, averages and fees are kept to a millionth of the currency; no sum of them is ever rounded
@@ -119,17 +120,18 @@ def spendable(money: Decimal) -> Decimal:
     return max(money, ZERO).quantize(CENT, ROUND_DOWN, EXACT)
 
 
+def within_limit(opened: Decimal, side: int, limit: Decimal, tariff: Tariff) -> bool:
+    """Whether a limit order may fill at an open: what it pays or gets after slippage is no worse than its limit."""
+    return (fill_price(opened, side, tariff) - limit) * side <= 0
+
+
 def refused_opening(
     policy: ExchangePolicy, tariff: Tariff, order: tuple[int, Decimal, Decimal], power: Decimal
 ) -> tuple[int, str]:
-    """(HTTP-like status, why) of an opening order (side, quantity, mark) that the account does not take; "" when it does."""
+    """(HTTP-like status, why) of an opening order (side, quantity, mark) that the account does not take, beside its size; ""
+    when it does."""
     side, qty, mark = order
-    notional = EXACT.multiply(qty, mark)
-    if notional < policy.min_notional:
-        return 403, f"notional {notional} is below the minimum of {policy.min_notional}"
     if side < 0 and not policy.shorting:
         return 403, "account is not allowed to short"
-    if side < 0 and qty % 1 and policy.fractional:
-        return 422, "fractional orders cannot be sold short"
-    need, left = reserve(side, notional, tariff), max(power, ZERO)
+    need, left = reserve(side, EXACT.multiply(qty, mark), tariff), max(power, ZERO)
     return (403, f"insufficient buying power: {left:.2f} of {need:.2f}") if need > left else (200, "")

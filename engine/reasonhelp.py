@@ -36,7 +36,7 @@ _FAMILIES: Final[Mapping[str, str]] = {
     "kill": "`risk:` of the world; who may go on says so with `qmtl resume`",
     "exit": "the broker's answers in the journal: an exit must not fail silently",
     "denied": "`exchange:` (lot size, smallest notional, shorting) and the buying power of the account",
-    "net": "the buying power of the account",
+    "net": "the buying power of the account, and the largest order of `exchange:`",
 }
 #: where one code has a key of its own
 _OWN: Final[Mapping[Reason, str]] = {
@@ -64,6 +64,13 @@ _OWN: Final[Mapping[Reason, str]] = {
     Reason.SETTLING: "the split before: formulas go on from mixed prices; `qmtl resume --symbol` ends the wait",
     Reason.EXTERNAL: "`position_policy: {external: ...}`; positions that fills of ours do not explain",
     Reason.UNWIND_EXTERNAL: "`position_policy: {external: ...}`; `ignore` leaves such positions alone",
+    Reason.DENIED_ORDER_NOTIONAL: "`orders: {max_notional: ...}`; a smaller `risk: {max_symbol: ...}` or `capital` wishes smaller orders",
+    Reason.DENIED_VOLUME: "`orders: {max_volume: ...}` and the symbol's volume of the last 20 sessions in the feed",
+    Reason.DENIED_PER_TICK: "`orders: {max_per_tick: ...}`",
+    Reason.DENIED_PER_DAY: "`orders: {max_per_day: ...}`; it begins anew with the next exchange day",
+    Reason.DENIED_TURNOVER: "`orders: {max_turnover: ...}`; it begins anew with the next exchange day",
+    Reason.DENIED_QUANTITY: "`min_quantity` and `market_min_quantity` of the exchange document",
+    Reason.REDUCED_QUANTITY: "`max_quantity`, `market_max_quantity` and `max_notional` of the exchange document",
     Reason.DENIED_COLLAR: "`orders: {collar: ...}`, the newest quote and the last closed bar; in a case `quotes:`",
     Reason.OFF_COLLAR: "`orders: {collar: ...}`, the newest quote and the last closed bar; in a case `quotes:`",
     Reason.STOP_BLIND: "the feed: the position has a stop, and neither a fresh bar nor a young mark of the broker to judge it; in a case `account: {marks: ...}`",

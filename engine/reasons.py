@@ -139,6 +139,13 @@ class Reason(IntEnum):
     DENIED_FUNDS = 143, "denied.buying_power", "buying power does not reach for one lot"
     DENIED_MARK = 144, "denied.no_mark", "no price to size an entry with"
     REDUCED_FUNDS = 145, "net.reduced_funds", "sized down to the buying power"
+    DENIED_QUANTITY = 146, "denied.min_quantity", "below the smallest quantity of the venue"
+    REDUCED_QUANTITY = 147, "net.reduced_quantity", "cut to the largest order of the venue; the rest follows"
+    DENIED_ORDER_NOTIONAL = 148, "denied.order_notional", "worth more than one order of the world may be"
+    DENIED_VOLUME = 149, "denied.volume", "too large a part of the symbol's average daily volume, or that is not known"
+    DENIED_PER_TICK = 150, "denied.per_tick", "the world has sent as many orders as a tick may have"
+    DENIED_PER_DAY = 151, "denied.per_day", "the world has sent as many orders as an exchange day may have"
+    DENIED_TURNOVER = 152, "denied.turnover", "the orders of the exchange day would be worth more than they may be"
     DENIED_COLLAR = 159, "denied.collar", "a fresh quote is further from the mark than the collar"
     # the account as the broker sees it (reconciliation)
     KILL_OPERATOR = 200, "kill.operator", "somebody said `qmtl kill`"

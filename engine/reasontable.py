@@ -41,9 +41,32 @@ def reason_reference() -> str:
     ]
     starts = [*GROUPS, max(Reason) + 1]
     for (first, title), end in zip(GROUPS.items(), starts[1:], strict=True):
-        rows = "".join(f"| `{r.code}` | {int(r)} | {r.text} |\n" for r in Reason if first <= r < end)
+        listed = [r for r in Reason if first <= r < end and not _is_denied(r)]
+        if not listed:
+            continue
+        rows = "".join(f"| `{r.code}` | {int(r)} | {r.text} |\n" for r in listed)
         parts.append(f"## {title}\n\n| code | number | meaning |\n| --- | --- | --- |\n{rows}")
+    parts.append(_denied())
     return "\n".join(parts)
+
+
+def _is_denied(reason: Reason) -> bool:
+    return reason.code.startswith(("denied.", "net."))
+
+
+def _denied() -> str:
+    """What may be denied, in a table of its own: our own refusals, before anything reaches a broker."""
+    from .reasonhelp import look_at  # it reads the groups of this page
+
+    title = "## DENIED: orders that are not sent, or sent with less than was wished"
+    told = (
+        "Each is told with the numbers that decided, such as `notional=31250 max=25000`. Orders that close a position are denied only "
+        "for what the venue itself does not take; the limits of `orders:` count them and let them pass. `net.` codes are orders that "
+        "were cut and sent."
+    )
+    listed = [r for r in Reason if _is_denied(r)]
+    rows = "".join(f"| `{r.code}` | {int(r)} | {r.text} | {look_at(r)} |\n" for r in listed)
+    return f"{title}\n\n{told}\n\n| code | number | meaning | where to look |\n| --- | --- | --- | --- |\n{rows}"
 
 
 if __name__ == "__main__":

@@ -5,19 +5,23 @@ are to be sent. Pure, and the only place where quantities are made: `net` turns 
 they are. Quantities are whole numbers of *atoms*, the power of ten that lots and whole shares are multiples of, so that
 they are exact; limits are compared in float64.
 
+A venue with more than lots, a smallest value and shorting, or with rules for single symbols, is judged order by order in exact
+decimals (`orderrules`), and so is a world that limits its orders (`ordergates`); plain ones are columns from end to end. A law of
+the tests holds both ways equal where both can be gone.
+
 Closing orders come first, then opening ones by falling rank, sized within buying power; a sell frees nothing before it is
 filled (R40).
 
 Where the specification is silent: an opening sale takes 103 % of its notional of buying power (R40); an opening order that
 does not fit is cut to the lots that do, and denied when none does. Shorts are whole shares. A venue without fractions
-trades whole lots of at least one share. Closing a whole position sends the broker's exact quantity, whatever its lots;
-a partial close is rounded toward zero and never exceeds what is held. A trim of less than one lot is denied once per
-decision tick, not again on every follow-up tick.
+trades whole lots of at least one share. Closing a whole position sends the broker's exact quantity, whatever its lots
+(unless the venue binds it to them); a partial close is rounded toward zero and never exceeds what is held. What is too small
+to be closed is denied once per decision tick, not again on every follow-up tick.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import cache
@@ -25,10 +29,12 @@ from typing import Final
 
 import numpy as np
 
-from qmtl.dsl.model import ExchangePolicy
+from qmtl.dsl.exchange import ExchangePolicy, rules_for
 
 from .bars import Bools, Codes, Floats, Ints
 from .frame import Frame
+from .ordergates import Gates, limited
+from .orderrules import Ask, Fitted, Side, fitted, in_lots, largest, lot_of
 from .reasons import Reason
 from .tick import OPEN_LEG, Tick, put, some
 
@@ -45,11 +51,15 @@ _BUYS_BACK: Final = -1e300
 _FAR: Final = 2.0**80
 #: row that is neither sent nor denied
 _DROPPED: Final = 255
+_NONE: Final = Decimal(0)
+#: orders whose lots may differ: buys that open, sales that open, closing ones
+_KINDS: Final[tuple[tuple[Side, bool], ...]] = (("buy", True), ("sell", True), ("sell", False))
 
 
 @dataclass(frozen=True, slots=True)
 class Venue:
-    """Lots of an exchange policy in atoms: `lot` of longs, `whole` of shorts, `atom` itself in shares."""
+    """Lots of an exchange policy in atoms: `lot` of longs, `whole` of shorts, `atom` itself in shares. `exact`: its orders are
+    judged one by one, and `lot` to `shorting` are only those of the general rules."""
 
     atom: Decimal
     size: float
@@ -57,6 +67,7 @@ class Venue:
     whole: int
     least: float
     shorting: bool
+    exact: bool = False
 
 
 @dataclass(slots=True, eq=False)
@@ -92,17 +103,71 @@ class Sized:
 
 @cache
 def venue_of(policy: ExchangePolicy) -> Venue:
-    """An exchange policy in atoms."""
-    whole = max(policy.lot_size, Decimal(1))
-    lot = policy.lot_size if policy.fractional else whole
-    exponents = (value.normalize().as_tuple().exponent for value in (lot, whole))
+    """An exchange policy in atoms; of all its symbols, so that every account on it counts in the same ones."""
+    whole = lot_of(policy, "sell", opens=True)
+    lot = lot_of(policy, "buy", opens=True)
+    every = [lot, whole, *(each for rules in (policy, *_of_symbols(policy)) for each in _lots_of(rules))]
+    exponents = (value.normalize().as_tuple().exponent for value in every)
     atom = Decimal(1).scaleb(min(0, *(e for e in exponents if isinstance(e, int))))
-    return Venue(atom, float(atom), int(lot / atom), int(whole / atom), float(policy.min_notional), policy.shorting)
+    return Venue(
+        atom,
+        float(atom),
+        int(lot / atom),
+        int(whole / atom),
+        float(policy.min_notional),
+        policy.shorting,
+        exact=_exact(policy),
+    )
+
+
+def _of_symbols(policy: ExchangePolicy) -> Iterator[ExchangePolicy]:
+    """The rules of each name that the policy says something of."""
+    return (rules_for(policy, rules.name) for rules in policy.symbols)
+
+
+def _lots_of(rules: ExchangePolicy) -> Iterator[Decimal]:
+    return (lot_of(rules, side, opens=opens) for side, opens in _KINDS)
+
+
+def _exact(policy: ExchangePolicy) -> bool:
+    """Whether a policy says more than columns know of."""
+    limits = (policy.max_quantity, policy.max_notional, policy.market_lot_size, policy.market_max_quantity)
+    least = policy.min_quantity or policy.market_min_quantity or policy.fractional_min_notional > policy.min_notional
+    return bool(policy.symbols or least or policy.closing == "bound" or any(limit is not None for limit in limits))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Units:
+    """Lots in atoms by column, where symbols have their own: [S] of buys that open, sales that open, and closing orders."""
+
+    buys: Ints
+    sales: Ints
+    closes: Ints
+
+    def take(self, wishes: Wishes, shares: Floats) -> Ints:
+        """Of each leg."""
+        opening = np.where(shares >= 0, self.buys.take(wishes.column), self.sales.take(wishes.column))
+        return np.where(wishes.close, self.closes.take(wishes.column), opening)
+
+
+def _units(frame: Frame, venue: Venue) -> Units:
+    rules = rules_at(frame)
+    columns = ([int(lot_of(own, side, opens=opens) / venue.atom) for own in rules] for side, opens in _KINDS)
+    return Units(*(np.array(column, dtype=np.int64) for column in columns))
 
 
 def venue_at(frame: Frame) -> Venue:
     """The venue of a world."""
     return frame.recent.of(venue_of, frame.program.settings.exchange)  # a policy's hash takes longer than asking
+
+
+def rules_at(frame: Frame) -> tuple[ExchangePolicy, ...]:
+    """What the venue accepts of each symbol of a world."""
+    return frame.recent.of(_rules, frame)
+
+
+def _rules(frame: Frame) -> tuple[ExchangePolicy, ...]:
+    return tuple(rules_for(frame.program.settings.exchange, symbol) for symbol in frame.names.symbols)
 
 
 @dataclass(slots=True, eq=False)
@@ -121,14 +186,29 @@ class Wishes:
     decision: bool
 
 
+def full_exit(frame: Frame, column: int, qty: float, mark: float) -> bool:
+    """Whether a working exit of `qty` shares is as large as the venue takes: what remains follows once it is filled."""
+    rules = rules_at(frame)[column]
+    most = largest(rules, Decimal(repr(mark)) if mark > 0 else None, opens=False)
+    lot = lot_of(rules, "sell", opens=False)
+    return most is not None and abs(qty) >= float(in_lots(most, lot)) * (1 - _DIGITS)
+
+
+def counted_one_by_one(frame: Frame) -> bool:
+    """Whether the orders of a world are judged one by one."""
+    return venue_at(frame).exact or limited(frame.program.settings.orders)
+
+
 def sized(ticks: Sequence[Tick], buying_power: float) -> Sized | None:
     """Every leg of the ticks with the quantity that may be sent; None when nothing is wished. `buying_power` is money of
-    the whole account."""
+    the whole account. Where a world limits the orders of a day, `tick.after` has what is sent now counted."""
     wishing = [number for number, tick in enumerate(ticks) if _wishes(tick)]
     if not wishing:
         return None
     parts = [_of_tick(number, ticks[number]) for number in wishing]
     rows = parts[0] if len(parts) == 1 else _sorted(_joined(parts), ticks)
+    if any(counted_one_by_one(ticks[number].frame) for number in wishing):
+        return _one_by_one(rows, ticks, buying_power)
     return within_funds(rows, [venue_at(tick.frame) for tick in ticks], buying_power)
 
 
@@ -155,7 +235,8 @@ def _of_tick(number: int, tick: Tick) -> Sized:
         reason=orders.reason.take(at),
         decision=tick.market.decision,
     )
-    return legs_of(number, wishes, venue_at(frame), load.capital)
+    venue = venue_at(frame)
+    return legs_of(number, wishes, venue, load.capital, frame.recent.of(_units, frame, venue) if venue.exact else None)
 
 
 def sending_order(frame: Frame, at: Ints, opens: Bools, delta: Floats | None, rank: Floats) -> Ints:
@@ -171,10 +252,11 @@ def sending_order(frame: Frame, at: Ints, opens: Bools, delta: Floats | None, ra
     return np.lexsort((frame.alphabetical.take(at), place))
 
 
-def legs_of(number: int, wishes: Wishes, venue: Venue, capital: float) -> Sized:
-    """The quantities that one world wishes, before buying power; `number` is that of its tick."""
+def legs_of(number: int, wishes: Wishes, venue: Venue, capital: float, units: Units | None = None) -> Sized:
+    """The quantities that one world wishes, before buying power; `number` is that of its tick, `units` are the lots of its
+    symbols where they differ."""
     k, priced = len(wishes.column), bool(np.minimum.reduce(wishes.mark) > 0)
-    unit, atoms, whole = _quantities(wishes, venue, capital, priced=priced)
+    unit, atoms, whole = _quantities(wishes, venue, capital, units, priced=priced)
     gone = int(np.count_nonzero(whole))
     qty: Floats = np.multiply(atoms, venue.size, dtype=np.float64)
     if gone:
@@ -203,7 +285,7 @@ def undenied(wishes: Wishes, venue: Venue, capital: float) -> tuple[Ints, Bools,
     """(atoms, whole positions, money that opening legs need at most) of legs of which none is refused or cut; None where one
     is, or may be. What `legs_of` and `within_funds` say of the same wishes, where there is money enough. Every leg has a
     price."""
-    _, atoms, whole = _quantities(wishes, venue, capital, priced=True)
+    _, atoms, whole = _quantities(wishes, venue, capital, None, priced=True)
     gone = np.count_nonzero(whole)
     if gone + np.count_nonzero(atoms) < len(atoms):
         return None
@@ -215,7 +297,9 @@ def undenied(wishes: Wishes, venue: Venue, capital: float) -> tuple[Ints, Bools,
     return atoms, whole, float(size.dot(wishes.mark)) * venue.size * SHORT_MARGIN * (1 + _NEAR)
 
 
-def _quantities(wishes: Wishes, venue: Venue, capital: float, *, priced: bool) -> tuple[Ints | int, Ints, Bools]:
+def _quantities(
+    wishes: Wishes, venue: Venue, capital: float, units: Units | None, *, priced: bool
+) -> tuple[Ints | int, Ints, Bools]:
     """(atoms of a lot, signed atoms in whole lots, whole positions: 0 atoms there); `priced`: every leg has a price."""
     close, mark = wishes.close, wishes.mark
     shares = wishes.delta * capital
@@ -224,7 +308,9 @@ def _quantities(wishes: Wishes, venue: Venue, capital: float, *, priced: bool) -
     else:
         shares = np.divide(shares, mark, out=np.zeros(len(mark)), where=mark > 0)
     unit: Ints | int = venue.lot
-    if venue.lot != venue.whole:
+    if units is not None:
+        unit = units.take(wishes, shares)
+    elif venue.lot != venue.whole:
         unit = np.where(close | (shares >= 0), venue.lot, venue.whole)
     atoms, whole = _lots(shares, unit, venue), wishes.whole
     if np.count_nonzero(whole) < np.count_nonzero(close):  # a remainder below the twelfth digit is no position
@@ -264,7 +350,7 @@ def _denied(wishes: Wishes, venue: Venue, legs: tuple[Ints, Bools], known: tuple
         put(denial, nothing, Reason.DENIED_LOT)
         if not wishes.decision:
             put(denial, nothing & wishes.close, _DROPPED)
-    if not venue.shorting:
+    if not (venue.shorting or venue.exact):
         put(denial, (atoms < 0) & ~(wishes.close | whole), Reason.DENIED_SHORT)
     if not priced:
         put(denial, ~(wishes.close | whole) & (wishes.mark <= 0), Reason.DENIED_MARK)
@@ -330,6 +416,73 @@ def _cut(rows: Sized, venues: Sequence[Venue], buying_power: float) -> Sized:
         left -= cost
     atoms[(denial != 0) & (denial != int(Reason.REDUCED_FUNDS))] = 0
     return replace(rows, atoms=atoms, denial=denial, needed=needed, funds=funds)
+
+
+def _one_by_one(rows: Sized, ticks: Sequence[Tick], buying_power: float) -> Sized:
+    """The rows after the rules of their symbols, the limits of their worlds and buying power, one after another."""
+    done = replace(
+        rows, **{name: getattr(rows, name).copy() for name in ("whole", "atoms", "denial", "needed", "funds")}
+    )
+    gates = {n: Gates(tick) for n, tick in enumerate(ticks) if limited(tick.frame.program.settings.orders)}
+    left = buying_power
+    for i in range(len(done)):
+        number = int(done.tick[i])
+        if done.denial[i]:
+            done.atoms[i] = 0
+        else:
+            left -= _judged(done, i, ticks[number], gates.get(number), left)
+    for number, gate in gates.items():
+        ticks[number].after = gate.after(ticks[number].after)
+    return done
+
+
+def _judged(rows: Sized, i: int, tick: Tick, gate: Gates | None, left: float) -> float:
+    """Judge one row, write what becomes of it, and give the buying power that it takes."""
+    venue, column, opens, price = venue_at(tick.frame), int(rows.column[i]), not rows.close[i], float(rows.mark[i])
+    rules, whole, wished = rules_at(tick.frame)[column], bool(rows.whole[i]), int(rows.atoms[i]) * venue.atom
+    if whole:
+        wished = -tick.account.exact[column]
+    mark = Decimal(repr(price)) if price > 0 else None
+    ask = Ask(abs(wished), "buy" if wished > 0 else "sell", opens, whole, mark)
+    told, cost = fitted(rules, ask), 0.0
+    if opens and told.qty:
+        told = _gated(gate, column, told, price)
+    if opens and told.qty:
+        told, cost = _afforded(rules, replace(ask, qty=told.qty), told, (left, int(rows.unit[i]), venue))
+    if not (opens or told.qty or tick.market.decision):
+        told = Fitted(_NONE)
+    rows.denial[i] = told.reason if told.qty or told.reason else _DROPPED
+    rows.needed[i], rows.funds[i] = float(told.found), float(told.limit)
+    rows.whole[i] = whole and told.qty == ask.qty
+    rows.atoms[i] = 0 if rows.whole[i] else int(told.qty / venue.atom) * (1 if wished > 0 else -1)
+    if gate is not None and told.qty:
+        gate.sent(float(told.qty) * price if mark else 0.0)
+    return cost
+
+
+def _gated(gate: Gates | None, column: int, fit: Fitted, price: float) -> Fitted:
+    """What the limits of the world leave of an opening order: all of it or nothing."""
+    refused = None if gate is None else gate.refused(column, float(fit.qty), float(fit.qty) * price)
+    if refused is None:
+        return fit
+    return Fitted(_NONE, refused.reason, Decimal(repr(refused.found)), Decimal(repr(refused.limit)))
+
+
+def _afforded(rules: ExchangePolicy, ask: Ask, fit: Fitted, of: tuple[float, int, Venue]) -> tuple[Fitted, float]:
+    """(what buying power leaves of an opening order, what it takes of it); `of`: what is left, atoms of a lot, the venue."""
+    left, unit, venue = of
+    price = float(ask.mark or 0) * (SHORT_MARGIN if ask.side == "sell" else 1.0)
+    cost = float(ask.qty) * price
+    if cost <= left:
+        return fit, cost
+    part = _lots(np.array([float(ask.qty) * max(left, 0.0) / cost]), unit, venue)
+    again, money = (
+        fitted(rules, replace(ask, qty=int(part[0]) * venue.atom)),
+        (Decimal(repr(cost)), Decimal(repr(left))),
+    )
+    if again.qty:
+        return Fitted(again.qty, Reason.REDUCED_FUNDS, *money), float(again.qty) * price
+    return (Fitted(_NONE, Reason.DENIED_FUNDS, *money) if again.reason == Reason.DENIED_LOT else again), 0.0
 
 
 def refused(rows: Sized) -> Bools:

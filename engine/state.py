@@ -121,6 +121,10 @@ FIELDS: Final[tuple[Field, ...]] = (
         "entry_take_level", "<f8", "S", "price when the entry was decided; NaN: none, or a distance", np.nan, later=True
     ),
     Field("flatten", "|u1", "", "1: the kill closes everything of ours, whatever the text says", 0, later=True),
+    # orders of the newest exchange day that had any, for the limits of a day
+    Field("sent_day", "<i4", "", "proleptic day number", 0, later=True),
+    Field("sent_orders", "<i4", "", "orders that were sent on it", 0, later=True),
+    Field("sent_value", "<f8", "", "money, what they were worth at their marks", 0, later=True),
 )
 
 
@@ -188,6 +192,9 @@ class DecideState:
     entry_stop_level: Floats
     entry_take_level: Floats
     flatten: Codes
+    sent_day: Counters
+    sent_orders: Counters
+    sent_value: Floats
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,12 +7,13 @@ keys and no NaN or Infinity (they become null), and the same values again. Decim
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from decimal import Decimal
 from enum import StrEnum
 from functools import cache
-from types import UnionType
-from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+from types import MappingProxyType, UnionType
+from typing import Any, Final, TypeVar, get_args, get_origin, get_type_hints
 
 import orjson
 
@@ -20,13 +21,33 @@ from .errors import JournalError, StateError
 
 T = TypeVar("T")
 
+#: metadata of a field that came after version 1 of its record: a record that is dumped by itself leaves it out while it has its
+#: default, so that its bytes are those of version 1
+LATER: Final[Mapping[str, bool]] = MappingProxyType({"later": True})
+
 
 def dump(value: Any) -> bytes:
     """Canonical JSON of a value; JournalError for what has no place in a record."""
+    kind: type = type(value)
+    later = _later(kind)
+    if later:
+        value = {
+            f.name: getattr(value, f.name)
+            for f in fields(value)
+            if f.name not in later or getattr(value, f.name) != later[f.name]
+        }
+    # the fields of a record stand in its own order, and so do those of one that leaves some out
+    option = None if later else orjson.OPT_SORT_KEYS
     try:
-        return orjson.dumps(value, default=_default, option=orjson.OPT_SORT_KEYS)
+        return orjson.dumps(value, default=_default, option=option)
     except TypeError as error:
         raise JournalError(f"this cannot be journaled: {error}") from error
+
+
+@cache
+def _later(kind: type) -> dict[str, Any]:
+    """Fields of a record that came later, with their defaults."""
+    return {f.name: f.default for f in fields(kind) if f.metadata == LATER} if is_dataclass(kind) else {}
 
 
 def dumps(value: Any) -> str:

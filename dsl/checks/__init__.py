@@ -22,6 +22,7 @@ from .loss_limits import loss_limits
 from .never_holds import never_holds
 from .nobody_allows import nobody_allows
 from .nothing_trades import nothing_trades
+from .order_limits import order_limits
 from .reserved import reserved
 from .rules import dead_rules
 from .shadowed import shadowed
@@ -49,6 +50,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     loss_limits,
     idle_caps,
     lone_sector,
+    order_limits,
     reserved,
 )
 

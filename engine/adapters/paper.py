@@ -5,16 +5,19 @@ In: orders through `ports.Broker`, and the feed's opens and closes. Out: fills, 
 * An order sent at t fills at the open of the first bar of its symbol that starts at or after t, worsened by the
   slippage; the fee is taken from cash. `advance(now)` fills with opens that started by `now`; nothing else does. So an
   order of the 10:00 tick fills at the 10:00 open, seen by the next `advance`, and one sent at 10:01 at the next bar.
+* A limit order fills at the first such open at which it would pay no more (or get no less) than its limit; one that is to
+  fill at once (`ioc`) ends at the first open beyond it.
 * Day orders end at the close of the session they were sent in (outside of sessions: of the next one).
 * equity = cash + quantity x mark, to the cent; mark = last close known by the snapshot's time, or the average price before
   any. The average price is kept to a millionth.
 * buying power = cash - 1.5 x what shorts are worth - what working opening orders reserve (buys: notional and costs;
   shorts: half their notional). A short's proceeds are in the cash, so half of its worth is the margin.
 * A short pays for each night, when the next session opens (event "borrow": what it paid is its price).
-* Refused at once, as a real broker would, with the code in `detail`: unknown symbol, a quantity off the lot, too small a
-  notional (openings only: what is held can always be closed), shorting where the policy has none, more than is held,
-  an order against a working one of the other side, too little buying power. A refused order is stored and found by
-  `lookup`; its reply says REJECTED and no event follows.
+* Refused at once, as a real broker would, with the code in `detail`: unknown symbol, a kind of order or a time in force that
+  the policy does not have, a limit price off its step, a quantity off the lot or outside of what the policy takes, too small a
+  notional (what closes a whole position may have any size where the policy says so), shorting where the policy has none, more
+  than is held, an order against a working one of the other side, too little buying power. A refused order is stored and found
+  by `lookup`; its reply says REJECTED and no event follows.
 * A client id counts once: the same order again is answered with that order, another one under its id is refused.
 
 Every submission or advance that changes something is one durable commit; `batch()` joins several submissions in one.
@@ -29,11 +32,12 @@ from pathlib import Path
 
 import numpy as np
 
-from qmtl.dsl.model import ExchangePolicy
+from qmtl.dsl.exchange import ExchangePolicy, rules_for
 from qmtl.dsl.model import PaperBroker as PaperSettings
 
 from ..bars import Floats, OpenRow
 from ..errors import BrokerError
+from ..orderrules import Ask, refusal, wrong_kind
 from ..orders import Order, OrderState
 from ..paperrules import (
     EXACT,
@@ -50,6 +54,7 @@ from ..paperrules import (
     refused_opening,
     reserve,
     spendable,
+    within_limit,
 )
 from ..ports import BarFeed, BrokerEvent, BrokerOrder, BrokerSnapshot, Known, Position, Reply, Told
 from .paper_store import PaperOrder, PaperStore
@@ -76,6 +81,7 @@ class PaperAccount:
         self._account_id, self._feed, self._sessions, self._policy = account_id, feed, sessions, policy
         self._tariff = Tariff.of(settings.fee, settings.slippage, settings.borrow, settings.borrow_by_symbol)
         self._store = PaperStore(path, account_id, settings.cash)
+        self._rules: dict[str, ExchangePolicy] = {}
         self._columns = {symbol: i for i, symbol in enumerate(feed.symbols)}
         self._marks: Floats = np.full(len(feed.symbols), np.nan)
         self._marked_until = -1
@@ -112,16 +118,23 @@ class PaperAccount:
         working = self._store.working
         fills: list[tuple[PaperOrder, OpenRow]] = []
         waiting = dict(working)
+        missed: list[tuple[PaperOrder, OpenRow]] = []
         for row in self._feed.opens(min(self._seen(paper) for paper in working.values()), now):
             for name, paper in list(waiting.items()):
-                if self._seen(paper) < row.start < paper.expires_at and self._open_of(paper, row) is not None:
-                    fills.append((paper, row))
+                opened = self._open_of(paper, row) if self._seen(paper) < row.start < paper.expires_at else None
+                if opened is None:
+                    continue
+                fits = self._fits(paper, opened)
+                if fits or paper.at_once:
+                    (fills if fits else missed).append((paper, row))
                     del waiting[name]
         expired = [paper for paper in waiting.values() if paper.expires_at <= now]
-        if fills or expired:
+        if fills or missed or expired:
             with self._store.commit():
                 for paper, row in fills:
                     self._fill(paper, row)
+                for paper, row in missed:
+                    self._end(paper, "expired", row.start, "it could not fill at once")
                 for paper in expired:
                     self._end(paper, "expired", paper.expires_at, "the session closed")
         self._scanned_until = {name: max(now, self._seen(paper)) for name, paper in self._store.working.items()}
@@ -191,8 +204,9 @@ class PaperAccount:
         status, detail = self._refusal(order, now)
         state = OrderState.REJECTED if detail else OrderState.ACCEPTED
         entry = BrokerOrder(order.client_order_id, order.symbol, order.side, order.qty, ZERO, str(state), now)
+        at_once = order.time_in_force == "ioc" and order.limit_price is not None
         with self._store.commit():
-            self._store.put_order(PaperOrder(entry, self._session_close(now), detail))
+            self._store.put_order(PaperOrder(entry, self._session_close(now), detail, order.limit_price, at_once))
         if not detail:
             self._reserve_more(order, now)
         return Reply(order.client_order_id, str(state), status, "business" if detail else "", detail)
@@ -235,6 +249,10 @@ class PaperAccount:
         price = float(row.prices[column])
         return None if np.isnan(price) else Decimal(repr(price))
 
+    def _fits(self, paper: PaperOrder, opened: Decimal) -> bool:
+        """Whether an order may fill at an open, as far as its limit goes."""
+        return paper.limit is None or within_limit(opened, 1 if paper.signed > 0 else -1, paper.limit, self._tariff)
+
     def _fill(self, paper: PaperOrder, row: OpenRow) -> None:
         opened = self._open_of(paper, row)
         assert opened is not None
@@ -256,26 +274,32 @@ class PaperAccount:
 
     def _refusal(self, order: Order, now: int) -> tuple[int, str]:
         """HTTP-like status and reason; the reason is "" for an order that is accepted."""
-        policy, position = self._policy, self._store.positions.get(order.symbol)
+        position = self._store.positions.get(order.symbol)
         held = position.qty if position is not None else ZERO
         same = [p.signed for p in self._store.working.values() if p.order.symbol == order.symbol]
         if order.symbol not in self._columns:
             return 422, f"asset {order.symbol} not found"
-        if order.order_type != "market" or order.time_in_force != "day":
-            return 422, f"{order.order_type}/{order.time_in_force} orders are not supported"
-        if order.qty <= 0 or (not policy.fractional and order.qty % policy.lot_size):
-            return 422, f"qty {order.qty} is not a positive multiple of {policy.lot_size}"
+        rules, opens = self._rules_of(order.symbol), held * order.signed >= 0
+        mark = self._mark(order.symbol, now) or order.mark
+        free = abs(exact_sum(held, *same))
+        ask = Ask(order.qty, order.side, opens, not opens and order.qty == free, mark)
+        status, why = wrong_kind(rules, order, ask)
+        if why:
+            return status, why
         if any(left * order.signed < 0 for left in same):
             return 403, "opposite side order exists"
-        if held * order.signed < 0:
-            free = abs(exact_sum(held, *same))
-            return (200, "") if order.qty <= free else (403, f"insufficient qty available: {free} of {order.qty}")
-        return self._refused_opening(order, now)
-
-    def _refused_opening(self, order: Order, now: int) -> tuple[int, str]:
-        mark = self._mark(order.symbol, now) or order.mark
+        if not opens and order.qty > free:
+            return 403, f"insufficient qty available: {free} of {order.qty}"
+        status, why = refusal(rules, ask)
+        if why or not opens:
+            return status, why
         side = 1 if order.side == "buy" else -1
-        return refused_opening(self._policy, self._tariff, (side, order.qty, mark), self._buying_power(now))
+        return refused_opening(rules, self._tariff, (side, order.qty, mark), self._buying_power(now))
+
+    def _rules_of(self, symbol: str) -> ExchangePolicy:
+        if symbol not in self._rules:
+            self._rules[symbol] = rules_for(self._policy, symbol)
+        return self._rules[symbol]
 
     def _buying_power(self, now: int) -> Decimal:
         """Summed once per moment; an accepted order is taken off it, so that many orders of a tick cost one sum."""

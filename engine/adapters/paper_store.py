@@ -33,7 +33,9 @@ CREATE TABLE orders (
     state            TEXT NOT NULL,
     submitted_at     INTEGER NOT NULL,
     expires_at       INTEGER NOT NULL,
-    detail           TEXT NOT NULL
+    detail           TEXT NOT NULL,
+    limit_price      TEXT NOT NULL DEFAULT '',
+    at_once          INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 CREATE INDEX working ON orders (number) WHERE state = 'ACCEPTED';
 CREATE TABLE positions (symbol TEXT PRIMARY KEY, qty TEXT NOT NULL, average_price TEXT NOT NULL) STRICT;
@@ -49,18 +51,27 @@ CREATE TABLE events (
     detail           TEXT NOT NULL
 ) STRICT;
 """
+#: columns of orders that came after format 1 was first written: a file without them gets them
+_LATER = (
+    "ALTER TABLE orders ADD COLUMN limit_price TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE orders ADD COLUMN at_once INTEGER NOT NULL DEFAULT 0",
+)
 _ORDER = (
-    "SELECT number, client_order_id, symbol, side, qty, filled, state, submitted_at, expires_at, detail FROM orders "
+    "SELECT number, client_order_id, symbol, side, qty, filled, state, submitted_at, expires_at, detail, limit_price, at_once"
+    " FROM orders "
 )
 
 
 @dataclass(frozen=True, slots=True)
 class PaperOrder:
-    """An order as stored: what the port shows, and when a day order ends (`detail` says why it was rejected)."""
+    """An order as stored: what the port shows, and when a day order ends (`detail` says why it was rejected). `limit` of a limit
+    order, else None; `at_once`: it ends at the first open at which it does not fill."""
 
     order: BrokerOrder
     expires_at: int
     detail: str = ""
+    limit: Decimal | None = None
+    at_once: bool = False
 
     @property
     def signed(self) -> Decimal:
@@ -136,8 +147,8 @@ class PaperStore:
         """Insert an order, or store its new state."""
         order = paper.order
         self._db.execute(
-            "INSERT INTO orders (client_order_id, symbol, side, qty, filled, state, submitted_at, expires_at, detail)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+            "INSERT INTO orders (client_order_id, symbol, side, qty, filled, state, submitted_at, expires_at, detail,"
+            " limit_price, at_once) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
             " ON CONFLICT (client_order_id) DO UPDATE SET filled = excluded.filled, state = excluded.state",
             (
                 order.client_order_id,
@@ -149,6 +160,8 @@ class PaperStore:
                 order.submitted_at,
                 paper.expires_at,
                 paper.detail,
+                "" if paper.limit is None else str(paper.limit),
+                int(paper.at_once),
             ),
         )
         self.version += 1
@@ -218,6 +231,10 @@ class PaperStore:
             )
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = FULL")
+        there = {row[1] for row in self._db.execute("PRAGMA table_info(orders)")}
+        for change in _LATER:
+            if change.split()[5] not in there:
+                self._db.execute(change)
 
     def _load(self) -> None:
         self.version += 1
@@ -241,8 +258,7 @@ class PaperStore:
             ) from error
 
 
-def _order(row: tuple[int, str, str, str, str, str, str, int, int, str]) -> PaperOrder:
-    _, name, symbol, side, qty, filled, state, submitted_at, expires_at, detail = row
-    return PaperOrder(
-        BrokerOrder(name, symbol, side, Decimal(qty), Decimal(filled), state, submitted_at), expires_at, detail
-    )
+def _order(row: tuple[int, str, str, str, str, str, str, int, int, str, str, int]) -> PaperOrder:
+    _, name, symbol, side, qty, filled, state, submitted_at, expires_at, detail, limit, at_once = row
+    order = BrokerOrder(name, symbol, side, Decimal(qty), Decimal(filled), state, submitted_at)
+    return PaperOrder(order, expires_at, detail, Decimal(limit) if limit else None, bool(at_once))

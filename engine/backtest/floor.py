@@ -2,22 +2,25 @@
 
 In: sized legs of a tick, opens of bars. Out: fills, orders that ended, and what is left working. Rules: an order fills at
 the open of the first bar of its symbol that starts at or after it was sent (`late` bars later where costs say so), day
-orders end with their session, an order that buying power does not cover is refused.
+orders end with their session, an order that buying power does not cover is refused. A limit order fills at the first such
+open at which it would pay no more (or get no less) than its limit, and ends at the first one where it is to fill at once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Final
 
 import numpy as np
 
-from qmtl.dsl.model import ExchangePolicy
+from qmtl.dsl.exchange import ExchangePolicy, rules_for
 
 from ..bars import Bools, Floats, Ints, OpenRow, Small
-from ..paperrules import EXACT, Tariff, exact_sum, refused_opening, reserve
+from ..orderrules import Ask, refusal
+from ..paperrules import EXACT, Tariff, exact_sum, refused_opening, reserve, within_limit
+from ..sizing import venue_of
 from .purse import Filled, Purse
 from .wholes import SURE
 
@@ -57,6 +60,14 @@ NO_LEGS: Final = Legs(
 )  # fmt: skip
 
 
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """The limit of a limit order; `at_once`: it ends at the first open that is beyond it."""
+
+    limit: Decimal
+    at_once: bool
+
+
 @dataclass(slots=True, eq=False)
 class Fills:
     """Fills as columns: the filled legs, start of the bar that filled them, and what they did to the purse."""
@@ -69,11 +80,20 @@ class Fills:
 class Floor:
     """Working orders over a purse. Use per tick: `advance`, then read, `cancel`, `submit`."""
 
-    def __init__(self, purse: Purse, policy: ExchangePolicy, tariff: Tariff) -> None:
-        self.purse, self._policy, self._tariff = purse, policy, tariff
+    def __init__(self, purse: Purse, policy: ExchangePolicy, tariff: Tariff, symbols: Sequence[str] = ()) -> None:
+        """`symbols` are those of the purse, where the policy has rules for some of them."""
+        self.purse, self._tariff = purse, tariff
+        self._rules = [rules_for(policy, symbol) for symbol in symbols] or [policy] * len(purse.atoms)
         self.working: Legs = NO_LEGS
+        #: limits of working limit orders by their rows
+        self.bounds: dict[int, Bound] = {}
+        self._missed: list[Legs] = []
         self._shown = -1
-        self._size, self._least = float(purse.atom), float(policy.min_notional)
+        # where the venue has more to say, the exact rules are asked about every order that opens something
+        self._size, self._least = (
+            float(purse.atom),
+            float("inf") if venue_of(policy).exact else float(policy.min_notional),
+        )
         self._dear = 1 + float(tariff.fee) + float(tariff.slippage)
 
     def advance(self, now: int, opens: Sequence[OpenRow]) -> tuple[list[Fills], Legs]:
@@ -85,10 +105,14 @@ class Floor:
             fills.extend(self._filled(row))
             self._shown = max(self._shown, row.start)
         ended = NO_LEGS
+        for missed in self._missed:
+            ended = joined(ended, missed)
+        self._missed.clear()
         if self.working is not NO_LEGS:
             over = self.working.expires <= now
             if np.count_nonzero(over):
-                ended, self.working = self.working.take(over), self._left(~over)
+                late = self.working.take(over)
+                ended, self.working = joined(ended, late) if len(ended) else late, self._left(~over)
         return fills, ended
 
     def _filled(self, row: OpenRow) -> Iterator[Fills]:
@@ -98,7 +122,7 @@ class Floor:
         # orders stand in the order of their times
         again = row.start <= self._shown  # those before were shown it already
         in_time = legs.since[-1] <= row.start < legs.expires[0] and not (again and legs.since[0] < row.start)
-        if in_time and np.count_nonzero(known) == len(prices) and not np.count_nonzero(legs.wait):
+        if in_time and not self.bounds and np.count_nonzero(known) == len(prices) and not np.count_nonzero(legs.wait):
             self.working = NO_LEGS
             yield Fills(legs, row.start, self.purse.fill(legs.column, legs.atoms, prices))
             return
@@ -106,14 +130,28 @@ class Floor:
         if again:
             reached &= legs.since == row.start
         ready = reached & (legs.wait == 0)
-        waiting = self._left(~ready)
-        if np.count_nonzero(reached & ~ready):
-            late = reached[~ready].astype(np.int64)
-            waiting = replace(waiting, wait=waiting.wait - late)
+        held_up = reached & ~ready
+        missed = self._beyond(legs, prices, ready) if self.bounds else held_up[:0]
+        gone = ready | missed if len(missed) else ready
+        waiting = self._left(~gone)
+        if np.count_nonzero(held_up):
+            waiting = replace(waiting, wait=waiting.wait - held_up[~gone].astype(np.int64))
         self.working = waiting
         if np.count_nonzero(ready):
             done = legs.take(ready)
             yield Fills(done, row.start, self.purse.fill(done.column, done.atoms, prices[ready]))
+
+    def _beyond(self, legs: Legs, prices: Floats, ready: Bools) -> Bools:
+        """Who of `ready` ends because the open is beyond its limit; all who are beyond theirs are taken out of it."""
+        missed = np.zeros(len(ready), dtype=np.bool_)
+        for i in ready.nonzero()[0].tolist():
+            bound = self.bounds.get(int(legs.row[i]))
+            opened, side = Decimal(repr(float(prices[i]))), 1 if legs.atoms[i] > 0 else -1
+            if bound is not None and not within_limit(opened, side, bound.limit, self._tariff):
+                ready[i], missed[i] = False, bound.at_once
+        if np.count_nonzero(missed):
+            self._missed.append(legs.take(missed))
+        return missed
 
     def cancel(self, rows: Sequence[int]) -> Legs:
         """Take orders away; they ended unfilled."""
@@ -137,6 +175,12 @@ class Floor:
         refused = np.zeros(len(legs), dtype=np.bool_) if plenty else self._one_by_one(legs, marks)
         self.accept(legs if plenty else legs.take(~refused))
         return refused
+
+    def bind(self, bounds: Mapping[int, Bound]) -> None:
+        """Limits of orders that are about to be taken, by their rows; those of orders that are over are forgotten."""
+        if bounds or self.bounds:
+            kept = {row: self.bounds[row] for row in self.working.row.tolist() if row in self.bounds}
+            self.bounds = {**kept, **bounds}
 
     def affords(self, money: float, power: float) -> bool:
         """Whether buying power surely covers orders that need so much before costs."""
@@ -169,7 +213,9 @@ class Floor:
             if close:
                 continue
             side, qty, mark = (1 if atoms > 0 else -1), abs(atoms) * atom, Decimal(repr(float(marks[column])))
-            _, why = refused_opening(self._policy, self._tariff, (side, qty, mark), power)
+            rules = self._rules[column]
+            ask = Ask(qty, "buy" if side > 0 else "sell", opens=True, whole=False, mark=mark)
+            why = refusal(rules, ask)[1] or refused_opening(rules, self._tariff, (side, qty, mark), power)[1]
             if why:
                 refused[i] = True
             else:

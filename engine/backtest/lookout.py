@@ -49,9 +49,11 @@ def _seen(row: BarRow, due: int, places: tuple[tuple[Block, AheadRows, int], ...
     return Seen(row.known_at, due, closes, everybody, places)
 
 
-def warmed(observer: Observer, rows: Iterable[BarRow], macros: Sequence[MacroRow]) -> BlockObserver:
-    """An observer of blocks that has been fed the history before the first tick."""
-    blocks, waiting, rows = BlockObserver(observer), deque(macros), iter(rows)
+def warmed(
+    observer: Observer, rows: Iterable[BarRow], macros: Sequence[MacroRow], *, features: bool = False
+) -> BlockObserver:
+    """An observer of blocks that has been fed the history before the first tick; `features`: somebody reads the named ones."""
+    blocks, waiting, rows = BlockObserver(observer, features=features), deque(macros), iter(rows)
     most = rows_of_block(observer.memory.graph.width)
     while part := list(islice(rows, most)):
         known = []

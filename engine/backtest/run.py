@@ -21,8 +21,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from qmtl.dsl.program import Program
+from qmtl.dsl.volume import needs_volume
 
-from ..bars import Floats, Small
+from ..bars import Floats, Ints, Small
 from ..blockobserver import BlockObserver
 from ..calendar import SessionCalendar, warmup_start
 from ..columns import Slice, columns_of
@@ -31,14 +32,15 @@ from ..errors import DataError
 from ..frame import Frame, build_frame
 from ..market import Market
 from ..observe import Observer
+from ..orderrules import Ask, limit_price, tidy, time_in_force
 from ..paperrules import Tariff, nights
 from ..ports import BarFeed, MacroFeed
 from ..prices import judged
-from ..sizing import Sized, constant, legs_of, sized, undenied, venue_at, venue_of, within_funds
+from ..sizing import Sized, constant, legs_of, rules_at, sized, undenied, venue_at, venue_of, within_funds
 from ..state import DecideState, initial
 from ..tick import Tick
 from ..ticks import ReplayTimes
-from .floor import NO_LEGS, Fills, Floor, Legs
+from .floor import NO_LEGS, Bound, Fills, Floor, Legs
 from .lookout import Lookout, Opens, warmed
 from .notices import NoticeTape
 from .plan import Plan
@@ -132,7 +134,11 @@ class _Backtest:
         policy, costs = programs[0].settings.exchange, plan.costs
         tariff = Tariff.of(costs.fee, costs.slippage, costs.borrow, costs.borrow_of)
         self.atom = venue_of(policy).atom
-        self.floor = Floor(Purse(len(self.feed.symbols), self.atom, tariff, plan.cash), policy, tariff)
+        self.floor = Floor(
+            Purse(len(self.feed.symbols), self.atom, tariff, plan.cash), policy, tariff, self.feed.symbols
+        )
+        #: some orders may be limit orders
+        self.limits = "limit" in (policy.order_type, policy.exit_order_type)
         self.worlds = [self._world(program) for program in programs]
         observed = [(world.blocks, world.columns, world.frame) for world in self.worlds]
         self.open_prices = Opens(self.feed, self.decisions)
@@ -164,7 +170,8 @@ class _Backtest:
         columns = columns_of(universe, symbols)
         since = warmup_start(self.calendar, self.last, program.warmup)
         rows = (columns.row(row) for row in self.feed.rows(since, self.last))
-        blocks = warmed(observer, rows, list(self.macro.rows(0, self.last)))
+        features = needs_volume(program.settings)
+        blocks = warmed(observer, rows, list(self.macro.rows(0, self.last)), features=features)
         seat = Seat(frame, symbols.index(universe[0]), len(symbols))
         return _World(frame, blocks, columns, seat, initial(frame), WorldTape(frame), SwitchTape(frame))
 
@@ -198,6 +205,8 @@ class _Backtest:
         """All thirteen steps for every world; True when something was sent or cancelled."""
         ticks = self._decide(now, happened, readings, decision=decision)
         legs = sized(ticks, self.floor.power(self.marks))
+        for world, tick in zip(self.worlds, ticks, strict=True):
+            world.state = tick.after  # sizing counts what is sent, where a world limits that
         self._cancel(ticks)
         return self._send(ticks, legs, now) or len(self.canceled) > 0
 
@@ -373,8 +382,21 @@ class _Backtest:
             atoms = np.where(whole, -self.floor.purse.atoms.take(column), atoms)
         sent = Sent(now, world, column, atoms, close, mark, reason, strategy, chain)
         self.sent = self._noted(sent, close_at)
+        self.floor.bind(self._bounds(self.sent, sent, own))
         self.refused = self.floor.submit(self.sent, self.marks)
         return True
+
+    def _bounds(self, legs: Legs, sent: Sent, own: Ints) -> dict[int, Bound]:
+        """Limits of the limit orders among them, as `net` writes them on orders; `own`: columns in their worlds."""
+        found = {}
+        for i, number in enumerate(sent.world.tolist()) if self.limits else ():
+            rules = rules_at(self.worlds[number].frame)[int(own[i])]
+            mark, opens, atoms = tidy(float(sent.mark[i])), not sent.close[i], int(sent.atoms[i])
+            ask = Ask(abs(atoms) * self.atom, "buy" if atoms > 0 else "sell", opens, whole=False, mark=mark)
+            limit = limit_price(rules, mark, ask.side, opens=opens)
+            if limit is not None:
+                found[int(legs.row[i])] = Bound(limit, time_in_force(rules, ask) == "ioc")
+        return found
 
     def _noted(self, sent: Sent, close_at: int) -> Legs:
         """Orders as the floor takes them, written down."""

@@ -26,7 +26,7 @@ from ..frame import EPS, Frame
 from ..killswitch import anchor, count_good, dates_of
 from ..prices import beyond
 from ..reasons import Reason
-from ..sizing import Wishes, sending_order
+from ..sizing import Wishes, counted_one_by_one, sending_order
 from ..stages.allowlist import allowed_in
 from ..stages.chain import given_by
 from ..stages.load import JUMP, PENNY
@@ -91,6 +91,9 @@ class Shortcut:
             and settings.risk.trading == "active"
             and not settings.regime.confidence_blend
             and bool(frame.enabled.all())
+            # and orders are all alike: at the market, in lots of the venue
+            and not counted_one_by_one(frame)
+            and settings.exchange.order_type == settings.exchange.exit_order_type == "market"
         )
 
     def leave(self, state: DecideState) -> DecideState:

@@ -11,8 +11,6 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-import numpy as np
-
 from qmtl.dsl.cases.model import Detail, Expectation, WantedOrder, Weight, Why
 
 from ..orders import Order
@@ -200,12 +198,6 @@ def _by_symbol(pairs: Callable[[Played], list[tuple[str, str]]]) -> Callable[[Pl
     return compare
 
 
-def _collared(played: Played) -> list[tuple[str, str]]:
-    """What the collar refused, which no quantity was made of."""
-    symbols, reason = played.tick.frame.names.symbols, played.tick.orders.reason
-    return [(symbols[i], Reason.DENIED_COLLAR.code) for i in np.flatnonzero(reason == Reason.DENIED_COLLAR).tolist()]
-
-
 _LOOK: Final[Mapping[str, Callable[[Played, Expectation], str | None]]] = {
     "chain": _name(lambda played, column: chain_names(played.tick)[column]),
     "regime": _name(_regime),
@@ -219,7 +211,7 @@ _LOOK: Final[Mapping[str, Callable[[Played, Expectation], str | None]]] = {
     "guards": _guards,
     "position_policy": _name(lambda played, column: policy_labels(played.tick)[column]),
     "orders": _orders,
-    "denied": _by_symbol(lambda played: [*_collared(played), *((d.symbol, d.reason) for d in played.netted.denied)]),
+    "denied": _by_symbol(lambda played: [(denied.symbol, denied.reason) for denied in played.netted.denied]),
     "canceled": _by_symbol(lambda played: [(cancel.symbol, cancel.reason) for cancel in played.netted.cancels]),
     "kill": _name(lambda played, _: Reason(played.tick.gate.kill).code if played.tick.gate.kill else "none"),
     "trading": _name(lambda played, _: TradingState(played.tick.gate.trading).text),

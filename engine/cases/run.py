@@ -176,8 +176,9 @@ def _tick(
     flows = changes.flows + Decimal(repr(step.readings.flows))
     changes = replace(changes, results=(*changes.results, *_answers(step.readings.answers)), flows=flows)
     account = world_account(frame.index, snapshot, orders.book, changes)
-    after, tick = decide(frame, state, market, account, step.at)
-    return after, Played(step, tick, net([tick], account, ACCOUNT))
+    _, tick = decide(frame, state, market, account, step.at)
+    netted = net([tick], account, ACCOUNT)
+    return tick.after, Played(step, tick, netted)  # with the orders of the day counted
 
 
 def _shown(step: Step, snapshot: BrokerSnapshot) -> BrokerSnapshot | None:

@@ -13,16 +13,18 @@ from typing import Any
 
 import numpy as np
 
-from qmtl.dsl.cases.model import Case, Held
+from qmtl.dsl.cases.model import Case, Held, Working
 
 from ..bars import Floats
 from ..execution.book import Book, Holding, Tracked
 from ..frame import Frame, day_number
 from ..killswitch import week_number
 from ..market import SessionTimes
+from ..orderrules import lot_of
 from ..orders import Attribution, Order, OrderState, client_order_id
 from ..ports import BrokerSnapshot, Position
 from ..reasons import Reason
+from ..sizing import rules_at
 from ..state import MIX, DecideState, initial
 
 ACCOUNT = "case"
@@ -45,7 +47,7 @@ def opening(case: Case, frame: Frame, marks: Floats) -> Opening:
     capital = _capital(case, frame, prices)
     positions, holdings = [], []
     for held in case.positions:
-        qty = _qty(frame, held.size, held.qty, capital / prices[held.symbol])
+        qty = _qty(frame, held.symbol, held, capital / prices[held.symbol])
         average = held.average_price or prices[held.symbol]
         positions.append(Position(held.symbol, qty, Decimal(repr(average))))
         if not held.external and qty:
@@ -73,20 +75,19 @@ def _capital(case: Case, frame: Frame, prices: dict[str, float]) -> float:
     return share * (case.equity - shares) / (1 + share * fractions)
 
 
-def _qty(frame: Frame, size: float | None, qty: Decimal | None, shares: float) -> Decimal:
-    """Signed quantity; a fraction in whole lots."""
-    if size is None:
-        return qty or _ZERO
-    venue = frame.program.settings.exchange
-    lot = venue.lot_size if venue.fractional else max(venue.lot_size, Decimal(1))
-    return (Decimal(repr(size * shares)) / lot).to_integral_value(rounding=ROUND_HALF_EVEN) * lot
+def _qty(frame: Frame, symbol: str, said: Held | Working, shares: float) -> Decimal:
+    """Signed quantity; a fraction in whole lots of its symbol."""
+    if said.size is None:
+        return said.qty or _ZERO
+    lot = lot_of(rules_at(frame)[frame.index[symbol]], "buy", opens=True)
+    return (Decimal(repr(said.size * shares)) / lot).to_integral_value(rounding=ROUND_HALF_EVEN) * lot
 
 
 def _working(case: Case, frame: Frame, marks: Floats, capital: float) -> tuple[Tracked, ...]:
     tracked = []
     for order in case.working:
         mark = float(marks[frame.index[order.symbol]])
-        qty = _qty(frame, order.size, order.qty, capital / mark if np.isfinite(mark) else 0.0)
+        qty = _qty(frame, order.symbol, order, capital / mark if np.isfinite(mark) else 0.0)
         sent = case.steps[0].at - order.since
         tracked.append(
             Tracked(

@@ -5,10 +5,11 @@ and a reason; `net` makes quantities of it. An order never crosses zero: a rever
 `pending` until the flat is confirmed by the broker's quantity, at the latest until the next decision tick.
 
 Entries need: regular hours, a readable account, an open gate, an account and a symbol that the broker lets be traded,
-`open_delay` and `close_buffer`, no reject cooldown, an allowed symbol, no working order. Protective exits (stop, take, owner's signal 0, unwind_only, trim above tolerance) need
-regular hours, a readable account and the broker's quantity, nothing else: a working exit of ours with enough quantity
-and younger than `cancel_after` ticks is left alone, any other working order is cancelled, and the exit follows on the
-next tick, once the cancel is confirmed. When halted (killed, or declared), only protective exits are sent; a kill with
+`open_delay` and `close_buffer`, no reject cooldown, an allowed symbol, no working order. Protective exits (stop, take, owner's
+signal 0, unwind_only, trim above tolerance) need regular hours, a readable account and the broker's quantity, nothing else: a
+working exit of ours with enough quantity (or as large as the venue takes) and younger than `cancel_after` ticks is left alone,
+any other working order is cancelled, and the exit follows on the next tick, once the cancel is confirmed. When halted (killed,
+or declared), only protective exits are sent; a kill with
 `on_kill: flatten` makes a protective exit of every position of ours, each sent once nothing works in its symbol (R43).
 
 Where the specification is silent:
@@ -38,6 +39,7 @@ from ..collar import off_collar
 from ..frame import EPS, Frame, fixed, places
 from ..killswitch import judge
 from ..reasons import Reason
+from ..sizing import full_exit, venue_at
 from ..state import NOBODY
 from ..tick import CLOSE_LEG, LOST_LEG, NO_LEG, OPEN_LEG, Notes, Orders, Tick, no_reasons, put, some
 from ..trading import TradingState
@@ -265,6 +267,9 @@ def _cancels(
     exits = working & protective & (leg == CLOSE_LEG)
     needed = np.abs(delta) * load.capital
     enough = (load.working == CLOSE_LEG) & (np.abs(load.working_qty) * load.mark >= needed * (1 - 1e-9)) & ~old
+    if venue_at(frame).exact:
+        for column in (exits & (load.working == CLOSE_LEG) & ~old & ~enough).nonzero()[0].tolist():
+            enough[column] = full_exit(frame, column, float(load.working_qty[column]), float(load.mark[column]))
     put(cancel, exits & ~enough, Reason.CANCEL_EXIT)
     if tick.gate.kill:
         put(cancel, working if tick.gate.fired else working & (load.working == OPEN_LEG), Reason.CANCEL_KILL)

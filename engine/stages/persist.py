@@ -96,6 +96,10 @@ def _next(frame: Frame, tick: Tick) -> DecideState:
         shadow_compared=_more(before.shadow_compared, tick.regime.compared),
         shadow_differing=_more(before.shadow_differing, tick.regime.differing),
         shadow_fallbacks=_more(before.shadow_fallbacks, tick.regime.fallbacks),
+        # sizing counts what is sent now, and only where the world limits it
+        sent_day=before.sent_day,
+        sent_orders=before.sent_orders,
+        sent_value=before.sent_value,
         close_equity=_kept(before.close_equity, gate.close_equity, "f8"),
         **_gated(frame, before, gate),
     )

@@ -238,10 +238,14 @@ def test_exchange_policy_is_respected() -> None:
     assert account(policy={"min_notional": Decimal(500)}).submit(order("1", OPEN), OPEN).detail == (
         "notional 100 is below the minimum of 500"
     )
-    assert account(policy={"lot_size": Decimal("0.1")}).submit(order("0.3", OPEN), OPEN).state == "ACCEPTED"
-    fractional = account(policy={"fractional": True})
+    assert (
+        account(policy={"lot_size": Decimal("0.1"), "fractional": True}).submit(order("0.3", OPEN), OPEN).state
+        == "ACCEPTED"
+    )
+    fractional = account(policy={"fractional": True, "lot_size": Decimal("0.001")})
     assert fractional.submit(order("0.123", OPEN), OPEN).state == "ACCEPTED"
-    assert fractional.submit(order("-0.123", OPEN, "GAP"), OPEN).detail == "fractional orders cannot be sold short"
+    # parts of a share cannot be sold short
+    assert fractional.submit(order("-0.123", OPEN, "GAP"), OPEN).detail == "qty 0.123 is not a positive multiple of 1"
 
 
 def test_more_than_is_held_is_refused_and_dust_can_always_be_closed() -> None:
@@ -396,3 +400,95 @@ def test_a_tick_without_orders_costs_nothing_on_disk(tmp_path: Path) -> None:
     assert time.perf_counter() - began < 2.0
     assert sum(path.stat().st_size for path in tmp_path.iterdir()) == before
     broker.close()
+
+
+LIMITS = {"allowed_order_types": ("market", "limit"), "allowed_time_in_force": ("day", "ioc")}
+
+
+def limited(qty: str, price: str, at: int = OPEN, **more: Any) -> Order:
+    return order(qty, at, order_type="limit", limit_price=Decimal(price), **more)
+
+
+def test_a_limit_order_fills_within_its_limit_and_waits_beyond_it() -> None:
+    """SPY opens at 100, 101, 102: a buyer at 99.5 never gets it, a seller at 101.5 waits for the third bar."""
+    broker = account(policy=LIMITS)
+    bought, never, sold = (
+        limited("5", "100"),
+        limited("5", "99.5", attempt=1),
+        limited("-5", "101.5", OPEN + 60, attempt=2),
+    )
+    assert [broker.submit(one, OPEN).state for one in (bought, never)] == ["ACCEPTED", "ACCEPTED"]
+    broker.advance(OPEN)
+    assert broker.submit(sold, OPEN + 60).detail == "opposite side order exists"
+    broker.cancel(never.client_order_id, OPEN + 60)
+    assert broker.submit(limited("-5", "101.5", OPEN + 60, attempt=3), OPEN + 60).state == "ACCEPTED"
+    broker.advance(OPEN + 4 * 900)
+    fills = [(event.qty, event.price, event.at) for event in broker.events(0) if event.kind == "fill"]
+    assert fills == [(Decimal(5), Decimal(100), OPEN), (Decimal(-5), Decimal(102), OPEN + 1800)]
+
+
+def test_slippage_counts_against_the_limit() -> None:
+    broker = account(policy=LIMITS, settings=PaperSettings(cash=Decimal(100_000), fee=0.0, slippage=0.001))
+    broker.submit(limited("5", "100.05"), OPEN)
+    broker.submit(limited("5", "100.10", attempt=1), OPEN)
+    broker.advance(OPEN)
+    assert [event.price for event in broker.events(0)] == [Decimal("100.100000")]
+
+
+def test_at_once_or_not_at_all() -> None:
+    broker = account(policy=LIMITS)
+    broker.submit(limited("5", "99.5", time_in_force="ioc"), OPEN)
+    broker.submit(limited("5", "100", time_in_force="ioc", attempt=1), OPEN)
+    broker.advance(OPEN)
+    assert [(e.kind, e.at, e.detail) for e in broker.events(0)] == [
+        ("fill", OPEN, ""),
+        ("expired", OPEN, "it could not fill at once"),
+    ]
+    assert not broker.snapshot(OPEN).open_orders
+
+
+def test_a_limit_order_survives_a_restart_and_a_file_of_before_gets_its_columns(tmp_path: Path) -> None:
+    path = tmp_path / "paper.db"
+    broker = account(path, policy=LIMITS)
+    broker.close()
+    with sqlite3.connect(path) as db:  # as an older version left it
+        db.execute("ALTER TABLE orders DROP COLUMN limit_price")
+        db.execute("ALTER TABLE orders DROP COLUMN at_once")
+    db.close()
+    broker = account(path, policy=LIMITS)
+    broker.submit(limited("5", "99.5", time_in_force="ioc"), OPEN)
+    broker.close()
+    broker = account(path, policy=LIMITS)
+    broker.advance(OPEN)
+    assert [event.kind for event in broker.events(0)] == ["expired"]
+    broker.close()
+
+
+@pytest.mark.parametrize(
+    ("policy", "of", "status", "detail"),
+    [
+        (LIMITS, {"order_type": "limit"}, 422, "a limit order and its limit price do not fit"),
+        (LIMITS, {"limit_price": Decimal(100)}, 422, "a market order and its limit price do not fit"),
+        (
+            LIMITS,
+            {"order_type": "limit", "limit_price": Decimal("99.999")},
+            422,
+            "limit price 99.999 is no multiple of 0.01",
+        ),
+        ({}, {"reduce_only": True}, 422, "reduce_only is not supported"),
+        ({"max_quantity": Decimal(4)}, {}, 422, "qty 5 is above the maximum of 4"),
+        ({"min_quantity": Decimal(6)}, {}, 422, "qty 5 is below the minimum of 6"),
+        ({"max_notional": Decimal(400)}, {}, 403, "notional 500 is above the maximum of 400"),
+    ],
+)
+def test_what_the_policy_does_not_take_is_refused(policy: Any, of: Any, status: int, detail: str) -> None:
+    reply = account(policy=policy).submit(order("5", OPEN, **of), OPEN)
+    assert (reply.state, reply.status, reply.detail) == ("REJECTED", status, detail)
+
+
+def test_rules_of_one_symbol_hold_for_that_symbol() -> None:
+    from qmtl.dsl.exchange import SymbolRules
+
+    broker = account(policy={"symbols": (SymbolRules("G*", max_quantity=Decimal(3)),)})
+    assert broker.submit(order("5", OPEN), OPEN).state == "ACCEPTED"
+    assert broker.submit(order("5", OPEN, "GAP"), OPEN).detail == "qty 5 is above the maximum of 3"

@@ -44,7 +44,7 @@ def test_all_documents_are_valid_without_a_warning():
     kinds = Counter(document.kind for document in found.documents)
     cases = kinds.pop("case")
     assert cases > 0
-    assert kinds == {"allowlist": 1, "deployment": 3, "exchange": 1, "plan": 1, "world": 2}
+    assert kinds == {"allowlist": 1, "deployment": 3, "exchange": 2, "plan": 1, "world": 2}
 
 
 def test_the_world_in_blocks_shows_every_section_that_a_world_can_have():
@@ -53,7 +53,9 @@ def test_the_world_in_blocks_shows_every_section_that_a_world_can_have():
     written = {entry.key: entry.value for entry in document.tree}
     assert set(schema) - set(written) == {"extends", "strategy_files"}
     for section in ("freshness", "churn_guard", "position_policy", "risk", "orders"):
-        assert {entry.key for entry in written[section]} == set(schema[section]["properties"]), section
+        # an average of 20 sessions is more than a case of this world shows
+        known = set(schema[section]["properties"]) - {"max_volume"}
+        assert {entry.key for entry in written[section]} == known, section
     said = {entry.key for chain in written["chains"].items for entry in chain}
     assert said == set(schema["chains"]["items"]["properties"])
 
