@@ -23,11 +23,11 @@ from .lanes import DraftLane, Values, lower_lanes
 from .library import Library
 from .lowerable import Lowerable, examine
 from .lowering import lower
-from .model import Chain, Settings, World
+from .model import VOLUME, Chain, Settings, World, needs_volume
 from .program import FORMAT, ChainPlan, FitPlan, GuardPlan, Lane, Program, RegimePlan, StrategyPlan, SymbolPlan
 from .readable import Readable
 from .syntax import Definition, Expr
-from .volume import VOLUME, average_volume, needs_volume
+from .volume import average_volume
 
 
 @dataclass(slots=True)

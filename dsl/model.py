@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Literal
+from typing import Final, Literal
 
 from .exchange import ExchangePolicy as ExchangePolicy  # noqa: PLC0414 - a part of the model, in a file of its own
 from .later import AFTER_V1 as AFTER_V1  # noqa: PLC0414 - readers of the model ask for it here
@@ -236,6 +236,15 @@ class Settings:
     orders: OrderRules = OrderRules()
     capital: float = 1.0
     allow_live: bool = field(default=False, metadata=AFTER_V1)
+
+
+#: name of the feature with the average daily volume, in programs of worlds that need it; no feature of a user has one like it
+VOLUME: Final = "orders.average_volume"
+
+
+def needs_volume(settings: Settings) -> bool:
+    """Whether a world limits its orders by volume."""
+    return settings.orders.max_volume is not None
 
 
 @dataclass(frozen=True, slots=True)

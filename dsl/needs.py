@@ -19,12 +19,12 @@ from .lanes import Values, lower_lane, used_values
 from .library import Library
 from .lowerable import Lowerable, examine
 from .lowering import lower
-from .model import World
+from .model import World, needs_volume
 from .readable import Readable
 from .shape import Shape, shape
 from .syntax import Definition, Expr
 from .uses import free_names, names_in
-from .volume import average_volume, needs_volume
+from .volume import average_volume
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """The average daily volume, for worlds that limit an order by it (`orders: {max_volume: ...}`).
 
-In: the graph of such a world. Out: one more node, shown as the feature `VOLUME`. It is a node like any other, so its warm-up counts
+In: the graph of such a world. Out: one more node, shown as the feature `model.VOLUME`. It is a node like any other, so its warm-up counts
 and a backtest sees what a run sees; a world without the limit has no such node and the program that it always had.
 
 The average is over the bars of 20 full sessions, 60m ones because they are the fewest: `sma(volume, 140)@60m * 7`. Each symbol counts
@@ -17,17 +17,10 @@ from typing import Final
 from .graph import Graph
 from .model import Settings
 
-#: no feature of a user has a name like this
-VOLUME: Final = "orders.average_volume"
 _SESSIONS: Final = 20
 _RATE: Final = "60m"
 #: 60m bars of a full session
 _BARS: Final[Mapping[str, int]] = MappingProxyType({"XNYS": 7})
-
-
-def needs_volume(settings: Settings) -> bool:
-    """Whether a world limits its orders by volume."""
-    return settings.orders.max_volume is not None
 
 
 def average_volume(graph: Graph, settings: Settings) -> int:

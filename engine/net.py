@@ -18,8 +18,6 @@ from typing import Final, Literal
 
 import numpy as np
 
-from qmtl.dsl.units import spell_ratio
-
 from .frame import generation_label, strategy_label
 from .market import Account, WorkingColumns
 from .orderrules import Ask, in_lots, limit_price, lot_of, order_type, reduce_only, tidy, time_in_force
@@ -83,7 +81,7 @@ def net(ticks: Sequence[Tick], account: Account, account_id: str) -> Netted:
 
     `account` gives the buying power of all worlds together; quantities come from each world's own account."""
     cancels = tuple(cancel for tick in ticks for cancel in _cancels(tick))
-    far = tuple(denied for tick in ticks for denied in _off_collar(tick, account_id))
+    far = tuple(denied for tick in ticks for denied in _left_out(tick, account_id))
     rows = sized(ticks, account.buying_power)
     if rows is None:
         return Netted((), cancels, far)
@@ -173,21 +171,28 @@ def _detail(rows: Sized, leg: _Leg, i: int, reason: Reason) -> str:
     return ""
 
 
-def _off_collar(tick: Tick, account_id: str) -> Iterator[Denied]:
-    """What `stages/orders.py` left out because a fresh quote contradicts the mark, told like everything that is denied."""
-    quote, orders, load = tick.market.quote, tick.orders, tick.load
-    if quote is None:
+#: what `stages/orders.py` leaves out for a reason that a person is told, and what decided it
+_LEFT_OUT: Final = (Reason.DENIED_COLLAR, Reason.NOT_SHORTABLE, Reason.NOT_TRADABLE, Reason.EXTERNAL_ORDER)
+
+
+def _left_out(tick: Tick, account_id: str) -> Iterator[Denied]:
+    """Wishes that never became legs because of a quote or of the broker, told like everything that is denied."""
+    orders, load, settings = tick.orders, tick.load, tick.frame.program.settings
+    if orders.reason is tick.frame.silent:
         return
-    collar = tick.frame.program.settings.orders.collar
-    for column in np.flatnonzero(orders.reason == Reason.DENIED_COLLAR).tolist():
+    for column in np.flatnonzero(np.isin(orders.reason, _LEFT_OUT)).tolist():
+        reason = Reason(int(orders.reason[column]))
         current, mark = float(load.current[column]), float(load.mark[column])
         goal = float(orders.target[column]) if orders.target[column] * current >= 0 else 0.0
         leg, shares = "open" if abs(goal) > abs(current) else "close", tidy((goal - current) * load.capital / mark)
         lot = lot_of(rules_at(tick.frame)[column], "buy" if shares > 0 else "sell", opens=leg == "open")
         symbol = tick.frame.names.symbols[column]
         number = client_order_id(account_id, tick.now, symbol, leg, ATTEMPT)
-        detail = f"quote={tidy(float(quote[column]))} mark={tidy(mark)} collar={spell_ratio(collar)}"
-        yield Denied(number, symbol, leg, in_lots(shares, lot), Reason.DENIED_COLLAR.code, detail)
+        detail = f"venue={settings.exchange.name}"
+        if reason == Reason.DENIED_COLLAR and tick.market.quote is not None:
+            quote = tidy(float(tick.market.quote[column]))
+            detail = f"quote={quote} mark={tidy(mark)} collar={settings.orders.collar:.4g}"
+        yield Denied(number, symbol, leg, in_lots(shares, lot), reason.code, detail)
 
 
 def _cancels(tick: Tick) -> tuple[Cancel, ...]:

@@ -14,8 +14,7 @@ from typing import Final
 
 import numpy as np
 
-from qmtl.dsl.model import OrderRules
-from qmtl.dsl.volume import VOLUME
+from qmtl.dsl.model import VOLUME, OrderRules
 
 from .frame import EPS, Frame, day_number
 from .reasons import Reason

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from .reasongroups import GROUPS
 from .reasons import Reason
-from .reasontable import GROUPS
 
 #: family of codes (the word before the dot) -> where to look
 _FAMILIES: Final[Mapping[str, str]] = {

@@ -188,6 +188,8 @@ class Runtime:
         rows, macros, silent = self._observe(now)
         ticks = self._decide(now, heard, decision=bool(rows))
         netted = net(ticks, ticks[0].account, self.settings.account)
+        for world, tick in zip(self.worlds, ticks, strict=True):
+            world.state = tick.after  # with the orders of the day counted
         told, after = heard.told, heard.book
         if not self.settings.dry:
             check_moves(heard.book, netted.orders)
@@ -324,7 +326,7 @@ class Runtime:
                 splits=splits,
                 conditions=heard.conditions,
             )
-            world.state, tick = decide(world.frame, world.state, market, account, now)
+            _, tick = decide(world.frame, world.state, market, account, now)
             ticks.append(tick)
         return ticks
 

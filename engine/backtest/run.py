@@ -20,8 +20,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from qmtl.dsl.model import needs_volume
 from qmtl.dsl.program import Program
-from qmtl.dsl.volume import needs_volume
 
 from ..bars import Floats, Ints, Small
 from ..blockobserver import BlockObserver

@@ -71,11 +71,8 @@ def test_an_order_is_sent_in_strings_with_its_client_id(wire: Wire, broker: Alpa
 
 
 def test_a_limit_is_sent_when_the_order_has_one_and_reduce_only_never(wire: Wire, broker: AlpacaBroker) -> None:
-    class Limited(Order):
-        limit_price = Decimal("101.50")
-        reduce_only = True
-
-    order = Limited(NAME, "SPY", "sell", Decimal(3), "close", 1, 1, "X", Decimal(1), 0, (), "limit", "gtc")
+    plain = Order(NAME, "SPY", "sell", Decimal(3), "close", 1, 1, "X", Decimal(1), 0, (), "limit", "gtc")
+    order = replace(plain, limit_price=Decimal("101.50"), reduce_only=True)
     assert payload(order)["limit_price"] == "101.5"
     assert payload(order)["time_in_force"] == "gtc"
     assert not {"reduce_only", "extended_hours", "notional", "position_intent"} & payload(order).keys()

@@ -335,7 +335,8 @@ def test_faults_of_the_data_lose_no_bar(rigs: Callable[..., Rig], kind: str) -> 
     rig = rigs("2025-11-24 10:01", deadline=0.3)
     feed, got = rig.bars(), []
     list(feed.rows(at("2025-11-24 09:30"), at("2025-11-24 10:00")))
-    rig.venue.fault({"do": kind, "match": {"path": "/v2/stocks/bars"}, "seconds": 1, "retry_after": 0})
+    more = {"drip": {"seconds": 1}, "429": {"retry_after": 0}}.get(kind, {})
+    rig.venue.fault({"do": kind, "match": {"path": "/v2/stocks/bars"}, **more})
     before = at("2025-11-24 10:00")
     for minute in range(1, 50):
         rig.move(f"2025-11-24 10:{minute:02d}")

@@ -11,8 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from qmtl.dsl.model import OrderRules
-from qmtl.dsl.volume import VOLUME
+from qmtl.dsl.model import VOLUME, OrderRules
 from qmtl.engine.frame import build_frame, day_number
 from qmtl.engine.net import Netted, net
 from qmtl.engine.sizing import sized
@@ -179,7 +178,7 @@ def test_beyond_the_collar_is_told_like_every_denial(lab: Any) -> None:
     tick = quoted(lab, of, lab.at("10:00"), 103.0, signal=1)
     found = net([tick], lab.account(of), "acct")
     assert not found.orders
-    assert told(found)["S000"] == ("denied.collar", "quote=103 mark=100 collar=2%")
+    assert told(found)["S000"] == ("denied.collar", "quote=103 mark=100 collar=0.02")
     assert [(denied.leg, denied.qty, denied.sent) for denied in found.denied] == [("open", D(150), False)] * 2
 
 

@@ -91,8 +91,7 @@ def payload(order: Order) -> dict[str, object]:
 
 def limit_of(order: Order) -> Decimal | None:
     """The limit price, where the order has one."""
-    found: Decimal | None = getattr(order, "limit_price", None)
-    return found
+    return order.limit_price
 
 
 def decimal(value: Decimal) -> str:
