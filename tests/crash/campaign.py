@@ -15,10 +15,12 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
+
+from qmtl.engine.calendar import SessionCalendar
 
 from ..venue.proxy import Proxy, Trouble
 from ..venue.start import Handle, started
@@ -232,10 +234,10 @@ def _opening(day: str) -> float:
 
 def _after(day: str) -> str:
     """The session after a day."""
-    import exchange_calendars
-
-    calendar = exchange_calendars.get_calendar("XNYS")
-    return str(calendar.next_session(day).date())
+    calendar = SessionCalendar("XNYS", "2020-01-02", str(date.fromisoformat(day) + timedelta(days=30)))
+    new_york = ZoneInfo("America/New_York")
+    days = (datetime.fromtimestamp(opened, new_york).date().isoformat() for opened in calendar.opens.tolist())
+    return next(one for one in days if one > day)
 
 
 __all__ = ["Month", "Plan", "comparable", "month", "nursery"]
