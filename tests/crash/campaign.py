@@ -11,6 +11,7 @@ import random
 import shutil
 import subprocess
 import sys
+import threading
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -143,32 +144,48 @@ def month(plan: Plan, home: Path, lives: Nursery) -> Month:
             with Proxy("127.0.0.1", int(venue.url.rpartition(":")[2])) as proxy:
                 config = _deployment(home, plan, proxy.url, venue.url)
                 venue.draw(plan.seed, RATES)
-                _die(plan, config, venue, lives, (draw, done, proxy))
-                proxy.trouble = Trouble()
+                with _weather(proxy, plan.seed, done):
+                    _die(plan, config, venue, lives, (draw, done))
                 done.injected.update(fault["kind"] for fault in venue.log())
                 venue.heal()
                 _rest(plan, config, venue, lives)
         else:
             config = _deployment(home, plan, venue.url, venue.url)
-            _die(plan, config, venue, lives, (draw, done, None))
+            _die(plan, config, venue, lives, (draw, done))
             _rest(plan, config, venue, lives)
         done.book = venue.book()
     done.verdict = judged(done.book, home / "out" / "journal.db")
     return done
 
 
-def _die(
-    plan: Plan, config: Path, venue: Handle, lives: Nursery, state: tuple[random.Random, Month, Proxy | None]
-) -> None:
+@contextmanager
+def _weather(proxy: Proxy, seed: int, done: Month) -> Iterator[None]:
+    """A network that is bad for moments, as long as the block lasts; fine at its end."""
+    over, draw = threading.Event(), random.Random(seed)
+
+    def change() -> None:
+        while not over.wait(draw.uniform(0.1, 0.8)):
+            bad = draw.random() < 0.15
+            proxy.trouble = draw.choice(_TROUBLES) if bad else Trouble()
+            done.injected["network"] += bad
+
+    changing = threading.Thread(target=change, daemon=True)
+    changing.start()
+    try:
+        yield
+    finally:
+        over.set()
+        changing.join()
+        proxy.trouble = Trouble()
+
+
+def _die(plan: Plan, config: Path, venue: Handle, lives: Nursery, state: tuple[random.Random, Month]) -> None:
     """Lives until one reaches the end of the days."""
-    draw, done, proxy = state
+    draw, done = state
     while True:
         life, after = _life(plan, config, venue), 0.0
         if done.kills < plan.kills:
             life, after = _doomed(life, draw, plan)
-        if proxy is not None:
-            proxy.trouble = draw.choice(_TROUBLES) if draw.random() < 0.25 else Trouble()
-            done.injected["network"] += proxy.trouble != Trouble()
         ended = lives.live(life, after)
         done.lives += 1
         if ended["killed"]:
@@ -178,7 +195,7 @@ def _die(
             counts = json.loads(Path(life.log).with_suffix(".points.json").read_text())
             done.passed = tuple(sorted(counts.items()))
             return
-        elif proxy is not None and ended["code"] == 1:
+        elif plan.faults and ended["code"] == 1:
             done.refused += 1  # no answer at the start: whoever watches over the process starts it again
         else:
             raise AssertionError(f"a life ended with {ended['code']}: {Path(life.log).read_text()[-3000:]}")
@@ -222,7 +239,7 @@ def _deployment(home: Path, plan: Plan, url: str, data: str) -> Path:
         shutil.copytree(ROOT / name, home / name, ignore=shutil.ignore_patterns("__pycache__"), dirs_exist_ok=True)
     vix = f', vix: "{plan.vix}"' if plan.vix is not None else ""
     path = home / "crash.yaml"
-    timeout = 1 if plan.faults else 30
+    timeout = 2 if plan.faults else 30
     path.write_text(DEPLOYMENT.format(url=url, data=data, vix=vix, timeout=timeout, every=8))
     return path
 
