@@ -24,10 +24,10 @@ from .library import Library
 from .lowerable import Lowerable, examine
 from .lowering import lower
 from .model import Chain, Settings, World
-from .program import FORMAT, ChainPlan, FitPlan, GuardPlan, Lane, Program, RegimePlan, StrategyPlan, SymbolPlan
+from .program import FORMAT, VOLUME, ChainPlan, FitPlan, GuardPlan, Lane, Program, RegimePlan, StrategyPlan, SymbolPlan
 from .readable import Readable
 from .syntax import Definition, Expr
-from .volume import VOLUME, average_volume, needs_volume
+from .volume import average_volume, needs_volume
 
 
 @dataclass(slots=True)

@@ -12,6 +12,8 @@ from typing import Literal
 from .model import AFTER_V1, EntryGuardSettings, Settings
 
 FORMAT = "qmtl.program.v1"
+#: the feature that worlds have which limit orders by volume: average daily volume in shares; no feature of a user is called so
+VOLUME = "orders.average_volume"
 
 #: `num` values are float64 with NaN for missing; `truth` values are uint8: 0 false, 1 unknown, 2 true (Kleene order)
 Kind = Literal["num", "truth"]

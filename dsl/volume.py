@@ -1,6 +1,6 @@
 """The average daily volume, for worlds that limit an order by it (`orders: {max_volume: ...}`).
 
-In: the graph of such a world. Out: one more node, shown as the feature `VOLUME`. It is a node like any other, so its warm-up counts
+In: the graph of such a world. Out: one more node, shown as the feature `program.VOLUME`. It is a node like any other, so its warm-up counts
 and a backtest sees what a run sees; a world without the limit has no such node and the program that it always had.
 
 The average is over the bars of 20 full sessions, 60m ones because they are the fewest: `sma(volume, 140)@60m * 7`. Each symbol counts
@@ -17,8 +17,6 @@ from typing import Final
 from .graph import Graph
 from .model import Settings
 
-#: no feature of a user has a name like this
-VOLUME: Final = "orders.average_volume"
 _SESSIONS: Final = 20
 _RATE: Final = "60m"
 #: 60m bars of a full session

@@ -18,8 +18,6 @@ from typing import Final, Literal
 
 import numpy as np
 
-from qmtl.dsl.units import spell_ratio
-
 from .frame import generation_label, strategy_label
 from .market import Account, WorkingColumns
 from .orderrules import Ask, in_lots, limit_price, lot_of, order_type, reduce_only, tidy, time_in_force
@@ -186,7 +184,7 @@ def _off_collar(tick: Tick, account_id: str) -> Iterator[Denied]:
         lot = lot_of(rules_at(tick.frame)[column], "buy" if shares > 0 else "sell", opens=leg == "open")
         symbol = tick.frame.names.symbols[column]
         number = client_order_id(account_id, tick.now, symbol, leg, ATTEMPT)
-        detail = f"quote={tidy(float(quote[column]))} mark={tidy(mark)} collar={spell_ratio(collar)}"
+        detail = f"quote={tidy(float(quote[column]))} mark={tidy(mark)} collar={tidy(collar * 100)}%"
         yield Denied(number, symbol, leg, in_lots(shares, lot), Reason.DENIED_COLLAR.code, detail)
 
 

@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 
 from qmtl.dsl.model import OrderRules
-from qmtl.dsl.volume import VOLUME
+from qmtl.dsl.program import VOLUME
 
 from .frame import EPS, Frame, day_number
 from .reasons import Reason

@@ -8,26 +8,9 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Final
 
+from .reasonhelp import GROUPS, look_at
 from .reasons import Reason
-
-#: first number of each group of the registry -> what decides there
-GROUPS: Final = {
-    1: "Missing values and freshness (steps 1 and 2)",
-    12: "Splits (step 1)",
-    20: "Account and positions (step 1)",
-    24: "Regime and chain (steps 3 and 4)",
-    28: "Allowlist and signals (steps 5 and 6)",
-    40: "Selection (step 7)",
-    50: "Target, caps and entry guards (step 8)",
-    60: "Stops and takes (step 8)",
-    70: "Churn guard (step 9)",
-    80: "Position policy (step 10)",
-    90: "Orders (step 11)",
-    120: "Risk and kills (steps 11 and 12)",
-    140: "Netting: what the venue or the account does not allow",
-}
 
 
 def reason_reference() -> str:
@@ -56,8 +39,6 @@ def _is_denied(reason: Reason) -> bool:
 
 def _denied() -> str:
     """What may be denied, in a table of its own: our own refusals, before anything reaches a broker."""
-    from .reasonhelp import look_at  # it reads the groups of this page
-
     title = "## DENIED: orders that are not sent, or sent with less than was wished"
     told = (
         "Each is told with the numbers that decided, such as `notional=31250 max=25000`. Orders that close a position are denied only "

@@ -20,8 +20,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from qmtl.dsl.program import Program
-from qmtl.dsl.volume import needs_volume
+from qmtl.dsl.program import VOLUME, Program
 
 from ..bars import Floats, Ints, Small
 from ..blockobserver import BlockObserver
@@ -170,7 +169,7 @@ class _Backtest:
         columns = columns_of(universe, symbols)
         since = warmup_start(self.calendar, self.last, program.warmup)
         rows = (columns.row(row) for row in self.feed.rows(since, self.last))
-        features = needs_volume(program.settings)
+        features = VOLUME in dict(program.features)
         blocks = warmed(observer, rows, list(self.macro.rows(0, self.last)), features=features)
         seat = Seat(frame, symbols.index(universe[0]), len(symbols))
         return _World(frame, blocks, columns, seat, initial(frame), WorldTape(frame), SwitchTape(frame))

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from qmtl.dsl.model import OrderRules
-from qmtl.dsl.volume import VOLUME
+from qmtl.dsl.program import VOLUME
 from qmtl.engine.frame import build_frame, day_number
 from qmtl.engine.net import Netted, net
 from qmtl.engine.sizing import sized
