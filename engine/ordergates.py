@@ -80,8 +80,8 @@ class Gates:
         self._value += value
 
     def after(self, state: DecideState) -> DecideState:
-        """The state with what was sent; the same one when nothing was."""
-        if not self._now:
+        """The state with what was sent; the same one when nothing was, or when no limit of a day asks for it."""
+        if not self._now or (self._rules.max_per_day is None and self._rules.max_turnover is None):
             return state
         counts = (np.array(number, dtype=np.int32) for number in (self._day, self._orders))
         day, orders = counts
