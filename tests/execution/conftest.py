@@ -34,3 +34,14 @@ def venue() -> Any:
 @pytest.fixture
 def order() -> Any:
     return _VENUE.order
+
+
+@pytest.fixture
+def new_venue() -> Any:
+    """A fresh one for each example of a law."""
+    return _VENUE.Venue
+
+
+@pytest.fixture(scope="session")
+def order_of() -> Any:
+    return _VENUE.order
