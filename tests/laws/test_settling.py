@@ -66,7 +66,8 @@ def test_from_every_reachable_state_constant_inputs_lead_to_flat_or_to_target_eq
     waiting = load.held & (np.abs(target - load.current) > enough)
     if seen.tick.gate.trading == TradingState.REDUCING:
         waiting &= (np.abs(target) < np.abs(load.current)) | (target * load.current < 0)
-    assert seen.tick.gate.trading == TradingState.HALTED or not waiting.any()
+    # without capital fractions mean nothing: only whole positions leave then
+    assert seen.tick.gate.trading == TradingState.HALTED or not load.solvent or not waiting.any()
 
 
 def quiet(run: Run, signal: int) -> dict[str, Any]:
