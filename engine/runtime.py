@@ -255,9 +255,15 @@ class Runtime:
         return "the tick ran out of time" if time.monotonic() - self._began > self.settings.deadline else ""
 
     def _killing(self, order: Order) -> str:
-        """A kill counts from the moment it is said: entries stop within the tick that is being sent (R07), exits go (R42)."""
-        waits = order.leg == "open" and self.edges.commands is not None and self.edges.commands.killing()
-        return "somebody said `qmtl kill`" if waits else ""
+        """A kill counts from the moment it is said: entries stop within the tick that is being sent, and what was not sent by then
+        is not sent later (R07); exits go (R42)."""
+        if order.leg != "open":
+            return ""
+        if self.edges.commands is not None and self.edges.commands.killing():
+            return "somebody said `qmtl kill`"
+        of = {part.world for part in order.attribution}
+        killed = any(int(world.state.kill) for world in self.worlds if world.name in of)
+        return "its world is killed" if killed else ""
 
     def _knows(self, client_order_id: str) -> bool:
         return self.edges.journal.find("intent", client_order_id) is not None

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from qmtl.engine.errors import BrokerError
-from qmtl.engine.ports import Known, Told
+from qmtl.engine.ports import Command, Known, Told
+from qmtl.engine.reasons import Reason
 
 Open = Callable[..., Any]
 
@@ -71,3 +72,42 @@ def test_the_interval_does_not_change_by_hot_reload(rig: Open, texts: Path) -> N
     assert run.runtime.settings.interval == 60
     assert run.runtime.worlds[0].frame.interval == 60
     assert run.runtime.worlds[0].frame.program.settings.select.switch_edge == 0.20
+
+
+class Lossy:
+    """A broker to which nothing gets through while `shut`; what does is counted by leg."""
+
+    def __init__(self, inner: Any) -> None:
+        self.inner, self.shut, self.sent = inner, False, []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.inner, name)
+
+    def submit(self, order: Any, now: int) -> Any:
+        if self.shut:
+            raise BrokerError("no route")
+        self.sent.append(order.leg)
+        return self.inner.submit(order, now)
+
+
+def test_r07_an_entry_that_got_stuck_before_a_kill_is_not_sent_when_the_network_is_back(rig: Open) -> None:
+    run = rig("out")
+    broker = Lossy(run.runtime.edges.broker)
+    run.runtime.edges = replace(run.runtime.edges, broker=broker)
+    run.tick(10)
+    broker.shut = True
+    last = run.tick(1)[-1]
+    while not any(order.leg == "open" for order in last.netted.orders):
+        last = run.tick(1)[-1]
+    assert {reply.state for reply in last.replies} == {"UNKNOWN"}
+    broker.shut, broker.sent = False, []
+    command = Command("1-kill", "kill", last.now, "ada", "a drill")
+    assert run.runtime.edges.commands is not None
+    run.runtime.edges.commands.give(command)
+    for minute in range(1, 9):
+        report = run.runtime.tick(last.now + 60 * minute)
+        assert report.ticks[0].gate.kill == Reason.KILL_OPERATOR
+    assert "open" not in broker.sent
+    assert run.runtime.progress.book.orders == ()
+    assert run.runtime.edges.commands.take() == ()
+    assert run.runtime.edges.journal.find("command", "1-kill") is not None
