@@ -63,3 +63,17 @@ def place(
         for one in made:
             for rig in one.rigs:
                 rig.crash()
+
+
+@pytest.fixture
+def kill() -> Callable[..., Any]:
+    """`qmtl kill` on a run's folder, in this process, without waiting for the run."""
+
+    def say(out: Path, *more: str) -> Any:
+        from click.testing import CliRunner
+
+        from qmtl.cli.kill import kill as command
+
+        return CliRunner().invoke(command, ["--out", str(out), "--who", "ada", "--why", "a test", "--wait", "0", *more])
+
+    return say
