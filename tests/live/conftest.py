@@ -51,12 +51,12 @@ def place(
             letters = {name: options.pop(name) for name in list(options) if name.isupper()}
             bars = written(tmp_path_factory.mktemp("bars") / "15m", letters)
             venue = stack.enter_context(
-                hosted(**{"bars": bars, "book": tmp_path / "venue.db", "now": moment("09:30"), **options})
+                hosted(**{"bars": bars, "book": tmp_path / f"venue{len(made)}.db", "now": moment("09:30"), **options})
             )
             monkeypatch.setenv("APCA_API_KEY_ID", venue.key)
             monkeypatch.setenv("APCA_API_SECRET_KEY", venue.secret)
             monkeypatch.setenv("QMTL_STATE", str(tmp_path / "state"))
-            made.append(Place(tmp_path / "home", venue))
+            made.append(Place(tmp_path / f"home{len(made)}", venue))
             return made[-1]
 
         yield build
@@ -73,6 +73,20 @@ def kill() -> Callable[..., Any]:
         from click.testing import CliRunner
 
         from qmtl.cli.kill import kill as command
+
+        return CliRunner().invoke(command, ["--out", str(out), "--who", "ada", "--why", "a test", "--wait", "0", *more])
+
+    return say
+
+
+@pytest.fixture
+def resume() -> Callable[..., Any]:
+    """`qmtl resume` on a run's folder, in this process, without waiting for the run."""
+
+    def say(out: Path, *more: str) -> Any:
+        from click.testing import CliRunner
+
+        from qmtl.cli.resume import resume as command
 
         return CliRunner().invoke(command, ["--out", str(out), "--who", "ada", "--why", "a test", "--wait", "0", *more])
 
