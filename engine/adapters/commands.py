@@ -56,7 +56,8 @@ class CommandFiles:
         """Whether a kill waits. The folder is empty or missing at nearly all times, so this is one question to the kernel. A
         folder that cannot be read may hold one."""
         try:
-            return any(entry.name.endswith(_KILL) for entry in os.scandir(self._folder))
+            with os.scandir(self._folder) as entries:
+                return any(entry.name.endswith(_KILL) for entry in entries)
         except FileNotFoundError:
             return False
         except OSError:
@@ -64,7 +65,8 @@ class CommandFiles:
 
     def _files(self) -> list[Path]:
         try:
-            return sorted(Path(entry) for entry in os.scandir(self._folder) if entry.name.endswith(".json"))
+            with os.scandir(self._folder) as entries:
+                return sorted(Path(entry) for entry in entries if entry.name.endswith(".json"))
         except FileNotFoundError:
             return []
         except OSError as error:

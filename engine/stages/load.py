@@ -168,7 +168,8 @@ def _capital(frame: Frame, account: Account, equity: float) -> float:
     finite when nothing is left; `Load.solvent` is False then, and only exits of whole positions are sized."""
     outside = account.elsewhere
     if some(account.external):
-        outside += float((account.qty * _worth(account))[account.external].sum())
+        there = account.external & (account.qty != 0)  # a mismatch is external too, and may be nothing that has a price
+        outside += float((account.qty * _worth(account))[there].sum())
     capital = frame.program.settings.capital * (equity - outside)
     return capital if math.isfinite(capital) and capital > PENNY else PENNY
 

@@ -59,12 +59,17 @@ def _told(found: list[str], wish: Wish, alive: str, how: tuple[Command | None, b
     command, done = how
     if command is None and not found:
         yield f"{wish.symbol} is paused in no world" if wish.symbol else "no world is killed"
-    elif command is None:
-        yield "lifted already; the next tick or start applies it"
-    else:
-        when = "done" if done else "the run carries it out at its next tick" if alive else "the next start applies it"
-        lines = found or ["a kill that waits"]
-        yield from (f"{line} lifted by {wish.who}; {when}" for line in lines)
+        return
+    how_said = "is lifted already" if command is None else f"lifted by {wish.who}"
+    yield from (f"{line} {how_said}; {_when(wish, alive, done=done)}" for line in found or ["a kill that waits"])
+
+
+def _when(wish: Wish, alive: str, *, done: bool) -> str:
+    """When it counts, and for the pause of a symbol what it means."""
+    does = "believes its price" if wish.symbol else "applies it"
+    if done:
+        return f"the run {does}" if wish.symbol else "done"
+    return f"the run {does} from its next tick on" if alive else f"the next start {does}"
 
 
 def _held(journal: JournalReader, wish: Wish) -> Iterator[str]:
