@@ -76,9 +76,10 @@ class SqliteJournal:
         self._rows = Rows(self._db, path)
         self._pages = 0
 
-    def held(self) -> bool:
-        """Whether other writers are still kept away."""
-        return self._lock.held()
+    @property
+    def lock(self) -> RunLock:
+        """What keeps other writers away."""
+        return self._lock
 
     @property
     def path(self) -> Path:
