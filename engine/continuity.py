@@ -13,11 +13,13 @@ from qmtl.dsl.program import Program
 
 from .errors import StateError
 from .execution.book import Book
-from .orders import PREFIX
+from .orders import PREFIX, OrderState
 from .ports import BarFeed, Broker, Known
 from .record import AccountIdentity, FeedIdentity, LastTick, TickHeader
 
 _NOTHING = Decimal(0)
+#: the account said that it has these
+_THERE = frozenset({OrderState.ACCEPTED, OrderState.PARTIALLY_FILLED})
 #: equity further away than this is that of another account
 _JUMP = Decimal("0.2")
 _AFRESH = "use another --out, or --fresh, which moves the old folder aside"
@@ -57,7 +59,7 @@ def check_new_account(broker: Broker) -> None:
 
 
 def check_account(broker: Broker, book: Book, last: TickHeader) -> None:
-    """The account is the one the journal knows: as many events, and something of ours in it or about the equity of the last
+    """The account is the one the journal knows: as many events, every order that it accepted, and something of ours in it or about the equity of the last
     tick. What differs in single symbols is judged by the first tick: a split, closed by somebody else, or external (R10)."""
     told = broker.hear(Known(last_seq=book.last_seq, cursor=book.cursor), last.now)
     if not told.numbered:  # an account with a number of its own was compared by that
@@ -68,6 +70,13 @@ def check_account(broker: Broker, book: Book, last: TickHeader) -> None:
             f"the account has {snapshot.last_seq} events, and the journal heard {book.last_seq}: it is another account",
             f"restore the account's file; or {_AFRESH}",
         )
+    for tracked in book.orders:
+        name = tracked.order.client_order_id
+        if tracked.state in _THERE and broker.lookup(name) is None:
+            raise StateError(
+                f"the account has no order {name}, which it accepted: its file is older than the journal",
+                f"restore the account's file; or {_AFRESH}",
+            )
     held = {position.symbol: position.qty for position in snapshot.positions}
     ours = any(held.get(symbol, _NOTHING) * qty > 0 for symbol, qty in book.ledger)
     before = last.account.equity if last.account else snapshot.equity

@@ -20,7 +20,7 @@ from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from .errors import JournalError
 from .wholefile import replace_whole
@@ -98,16 +98,22 @@ class Projections:
     """The three files of one out folder; one process writes them."""
 
     def __init__(self, out: Path, *, durable: bool = True) -> None:
-        """Create or go on; a torn last line is cut off. `durable` False leaves out the fsync of state.json, for replays.
-        JournalError when the folder cannot be written or a CSV has other columns."""
+        """Create or go on; a torn last line is cut off, and a file that is no log of ours is moved aside (`remarks` says so): a log
+        keeps no run from trading. `durable` False leaves out the fsync of state.json, for replays. JournalError when the folder
+        cannot be written."""
         self._out, self._durable = out, durable
         with _translated(out):
             out.mkdir(parents=True, exist_ok=True)
             self._ticks = _Log(out / TICKS, tuple(f.name for f in fields(TickSummary)))
             self._events = _Log(out / EVENTS, tuple(f.name for f in fields(OrderEvent)))
 
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What a person has to hear of the files that were found."""
+        return tuple(log.remark for log in (self._ticks, self._events) if log.remark)
+
     def tick(self, summary: TickSummary, state: Mapping[str, Any] | None = None) -> None:
-        """Append the tick's line unless it stands already, and replace state.json with the summary and `state` (positions,
+        """Append the tick's line unless it stands already (to a new log where somebody took it away), and replace state.json with the summary and `state` (positions,
         targets, ...; values that are not plain JSON are made so, NaN becomes null)."""
         with _translated(self._out):
             self._ticks.append(summary.time, _cells(summary))
@@ -150,6 +156,15 @@ def tick_seconds(out: Path) -> tuple[float, ...]:
         ) from error
 
 
+def lines_there(out: Path) -> bool:
+    """Whether a run has logged ticks here. A log that cannot be read has none."""
+    try:
+        with (out / TICKS).open("rb") as file:
+            return bool(file.readline() and file.readline())
+    except OSError:
+        return False
+
+
 def write_state(path: Path, value: Mapping[str, Any], *, durable: bool = True) -> None:
     """Replace a JSON file whole: temporary file, fsync, rename; a reader never sees half of it (R15)."""
     text = json.dumps(plain(value), indent=1, allow_nan=False, ensure_ascii=False) + "\n"
@@ -177,14 +192,22 @@ class _Log:
     """One append-only CSV. What was written for the newest time is known, so that a resumed run doubles nothing."""
 
     def __init__(self, path: Path, names: tuple[str, ...]) -> None:
+        self._path, self._names = path, names
         self._wall = next(i for i, name in enumerate(names) if name in _WALL)
         self._last, self._there = "", Counter[tuple[str, ...]]()
-        if path.exists():
-            self._resume(path, names)
-        self._file = path.open("a", encoding="utf-8", newline="")
-        if self._file.tell() == 0:
-            self._file.write(",".join(names) + "\n")
-            self._file.flush()
+        self.remark = ""
+        if path.exists() and (wrong := self._resume(path, names)):
+            aside = next(p for n in range(1, 10_000) if not (p := path.with_name(f"{path.name}.{n}")).exists())
+            path.rename(aside)
+            self.remark = f"note: {path} {wrong}: it is kept as {aside.name}, and a new one is begun"
+        self._file = self._opened()
+
+    def _opened(self) -> TextIO:
+        file = self._path.open("a", encoding="utf-8", newline="")
+        if file.tell() == 0:
+            file.write(",".join(self._names) + "\n")
+            file.flush()
+        return file
 
     def append(self, time: int, cells: list[str]) -> None:
         stamp = _iso(time)
@@ -195,6 +218,9 @@ class _Log:
             if self._there[facts] > 0:
                 self._there[facts] -= 1
                 return
+        if self._taken():
+            self._file.close()
+            self._file = self._opened()
         line = io.StringIO()
         csv.writer(line, lineterminator="\n").writerow(cells)
         self._file.write(line.getvalue())
@@ -202,24 +228,46 @@ class _Log:
     def flush(self) -> None:
         self._file.flush()
 
+    def _taken(self) -> bool:
+        """Rotated or deleted: lines would go where nobody finds them."""
+        try:
+            there, ours = self._path.stat(), os.fstat(self._file.fileno())
+        except FileNotFoundError:
+            return True
+        return (there.st_dev, there.st_ino) != (ours.st_dev, ours.st_ino)
+
     def close(self) -> None:
         self._file.close()
 
     def _facts(self, cells: list[str]) -> tuple[str, ...]:
         return tuple(cell for i, cell in enumerate(cells) if i != self._wall)
 
-    def _resume(self, path: Path, names: tuple[str, ...]) -> None:
-        _cut_torn_line(path)
-        _widen(path, names)
-        rows = _tail(path)
-        if rows and rows[0] is not None and tuple(rows[0]) != names:
-            raise JournalError(
-                f"{path} has other columns", "move it away; a new one is begun, and the journal has what it held"
-            )
+    def _resume(self, path: Path, names: tuple[str, ...]) -> str:
+        """Remember the newest lines; says why the file is no log of ours, "" when it is. Such a file stays as it is."""
+        try:
+            wrong = _foreign(path, names)
+            if wrong:
+                return wrong
+            _cut_torn_line(path)
+            _widen(path, names)
+            rows = _tail(path)
+        except (UnicodeDecodeError, csv.Error):
+            return "holds lines that cannot be read"
         lines = [row for row in rows[1:] if row]
         if lines:
             self._last = lines[-1][0]
             self._there.update(self._facts(row) for row in lines if row[0] == self._last)
+        return ""
+
+
+def _foreign(path: Path, names: tuple[str, ...]) -> str:
+    """Other columns than ours, or than an older version had."""
+    with path.open("rb") as file:
+        head = file.readline()
+    if not head.endswith(b"\n"):  # torn while it was begun
+        return "" if ",".join(names).encode().startswith(head) else "has other columns"
+    had = tuple(head.decode("utf-8").rstrip("\n").split(","))
+    return "" if names[: len(had)] == had else "has other columns"
 
 
 def _cut_torn_line(path: Path) -> None:

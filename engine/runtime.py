@@ -119,7 +119,7 @@ class RunSettings:
 @dataclass(frozen=True, slots=True)
 class Progress:
     """Where the run stands: the last tick and its number, the book after it, replies not yet applied (`journaled` =
-    already stored), whether it left orders at the broker."""
+    already stored), whether it left orders at the broker. `remarks`: what a person has to hear of the start."""
 
     last: int
     number: int = 0
@@ -128,6 +128,7 @@ class Progress:
     journaled: bool = False
     sent: bool = False
     decisions: int = 0
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,8 +48,14 @@ from .record import (
 )
 from .runtime import Edges, Progress, RunningWorld, Runtime, feed_all
 from .shadow import recounted
-from .snapshot import Saved, load
+from .snapshot import load
 from .storedbook import read_book
+
+#: positions, orders, stops, loss limits and kills are not in a snapshot: they stand with every tick
+_ANEW = (
+    "warning: no snapshot of the indicators can be read ({}): they are warmed up anew from the feed, and may differ in their last "
+    "digits from those of a run that went on; nothing is sent before the account was compared with the journal"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,8 +155,9 @@ def _resume(
     check_account(setting.edges.broker, book, head)
     check_worlds(programs, stored, book)
     sent = head.mode != "dry" and bool(head.orders or head.cancels)
-    progress = Progress(head.now, head.number, book, read_replies(journal, head.now), journaled=True, sent=sent)
-    restored = _restore(setting, ran, stored, head.now)
+    restored, remarks = _restore(setting, ran, stored, head.now)
+    replies = read_replies(journal, head.now)
+    progress = Progress(head.now, head.number, book, replies, journaled=True, sent=sent, remarks=remarks)
     return [_continued(setting, program, restored, progress) for program in programs], progress
 
 
@@ -168,18 +175,11 @@ def _continued(
 
 def _restore(
     setting: Setting, ran: dict[str, Program], stored: dict[str, LastTick], last: int
-) -> dict[str, RunningWorld]:
+) -> tuple[dict[str, RunningWorld], tuple[str, ...]]:
     """Worlds as of the last tick: from the newest snapshot and the bars journaled since, or warmed up anew when there is
-    no snapshot that can be read."""
+    no snapshot that can be read; and what a person has to hear of that (R15)."""
     journal = setting.edges.journal
-    saved = _snapshot(journal)
-    worlds: dict[str, RunningWorld] = {}
-    if saved is not None:
-        for one in saved.worlds:
-            world = _blank(setting, setting.decode(one.program), saved.symbols)
-            world.observer.restore(one.observer)
-            worlds[one.world] = world
-        _catch_up(journal, worlds, saved.epoch)
+    worlds, remarks = _from_snapshot(setting)
     for name, program in ran.items():
         if name in stored and name not in worlds:
             worlds[name] = _warm(setting, program, last)
@@ -192,15 +192,27 @@ def _restore(
             worlds[name].state = resume(worlds[name].state, last)
         here = (new.index[symbol] for world, symbol in released if world == name and symbol in new.index)
         worlds[name].state = believed_again(worlds[name].state, here)
-    return worlds
+    return worlds, remarks
+
+
+def _from_snapshot(setting: Setting) -> tuple[dict[str, RunningWorld], tuple[str, ...]]:
+    journal, worlds = setting.edges.journal, dict[str, RunningWorld]()
+    found = journal.load_snapshot()
+    if found is None:
+        return {}, (_ANEW.format("there is none whose checksum holds"),)
+    try:
+        saved = load(found[1])
+        for one in saved.worlds:
+            world = _blank(setting, setting.decode(one.program), saved.symbols)
+            world.observer.restore(one.observer)
+            worlds[one.world] = world
+    except StateError as error:
+        return {}, (_ANEW.format(error),)
+    _catch_up(journal, worlds, saved.epoch)
+    return worlds, ()
 
 
 def _catch_up(journal: Journal, worlds: dict[str, RunningWorld], epoch: int) -> None:
     macros, rows = list(read_macros(journal, epoch)), list(read_rows(journal, epoch))
     for world in worlds.values():
         feed_all(world.observer, macros, [world.columns.row(row) for row in rows])
-
-
-def _snapshot(journal: Journal) -> Saved | None:
-    found = journal.load_snapshot()
-    return None if found is None else load(found[1])

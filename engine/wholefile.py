@@ -18,10 +18,17 @@ def replace_whole(path: Path, text: str, *, durable: bool = True) -> None:
         file.flush()
         if durable:
             os.fsync(file.fileno())
-    temporary.replace(path)
     if durable:
-        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        moved_durably(temporary, path)
+    else:
+        temporary.replace(path)
+
+
+def moved_durably(source: Path, target: Path) -> None:
+    """Rename a file, and fsync the folder, so that the new name is there after a power cut. OSError as it comes."""
+    source.replace(target)
+    folder = os.open(target.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

@@ -91,5 +91,5 @@ def _translated(folder: Path) -> Iterator[None]:
     except OSError as error:
         raise JournalError(
             f"commands in {folder}: {error.strerror or error}",
-            "check that the folder may be written and the disk has space",
+            "check that the folder may be written and the disk has space; a signal (Ctrl-C, kill PID) stops the run without a file",
         ) from error

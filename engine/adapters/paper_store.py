@@ -10,10 +10,11 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
-from ..errors import BrokerError
+from ..errors import BrokerError, JournalError
+from ..journal.walfile import check_files
 from ..orders import TERMINAL, OrderState
 from ..ports import BrokerEvent, BrokerOrder, Position
 
@@ -85,19 +86,29 @@ class PaperOrder:
         return replace(self, order=order)
 
 
+class _UnreadableError(BrokerError):
+    """The file cannot be read or written: while a run goes on that is a broker that does not answer."""
+
+
 class PaperStore:
     """The file, and what of it is asked at every tick in memory: cash, positions, working orders, last event."""
 
     def __init__(self, path: Path | str, account_id: str, cash: Decimal) -> None:
-        """Open or create; `cash` counts only at creation. BrokerError when the file is something else."""
+        """Open or create; `cash` counts only at creation. BrokerError when it is another account's file, JournalError when it is
+        no account at all, damaged, or cannot be written."""
         self._path = path
         self._depth = 0
-        with self._translated(), ExitStack() as undo:
-            self._db = sqlite3.connect(path, isolation_level=None)
-            undo.callback(self._db.close)
-            self._prepare(account_id, cash)
-            self._load()
-            undo.pop_all()
+        if path != ":memory:":
+            check_files(Path(path), f"paper account {path}")
+        try:
+            with self._translated(), ExitStack() as undo:
+                self._db = sqlite3.connect(path, isolation_level=None)
+                undo.callback(self._db.close)
+                self._prepare(account_id, cash)
+                self._load()
+                undo.pop_all()
+        except _UnreadableError as error:
+            raise JournalError(str(error), f"{error.hint}; if it is damaged, restore a backup") from error
 
     cash: Decimal
     positions: dict[str, Position]
@@ -130,7 +141,7 @@ class PaperStore:
         """The order of that client id, in any state."""
         with self._translated():
             row = self._db.execute(_ORDER + "WHERE client_order_id = ?", (client_order_id,)).fetchone()
-        return _order(row) if row else None
+            return _order(row) if row else None
 
     def events(self, after_seq: int) -> tuple[BrokerEvent, ...]:
         """Events with a number above `after_seq`, in order."""
@@ -138,10 +149,10 @@ class PaperStore:
             return ()
         with self._translated():
             rows = self._db.execute("SELECT * FROM events WHERE seq > ? ORDER BY seq", (after_seq,)).fetchall()
-        return tuple(
-            BrokerEvent(seq, kind, name, symbol, Decimal(qty), Decimal(price), Decimal(fee), at, detail)
-            for seq, kind, name, symbol, qty, price, fee, at, detail in rows
-        )
+            return tuple(
+                BrokerEvent(seq, kind, name, symbol, Decimal(qty), Decimal(price), Decimal(fee), at, detail)
+                for seq, kind, name, symbol, qty, price, fee, at, detail in rows
+            )
 
     def put_order(self, paper: PaperOrder) -> None:
         """Insert an order, or store its new state."""
@@ -222,7 +233,10 @@ class PaperStore:
             self._db.execute("PRAGMA user_version").fetchone()[0],
         )
         if mark != (APPLICATION_ID, FORMAT):
-            raise BrokerError(f"{self._path} is not a paper account of format {FORMAT}", "name another file")
+            raise JournalError(f"{self._path} is not a paper account of format {FORMAT}", "name another file")
+        damaged = self._db.execute("PRAGMA integrity_check(1)").fetchone()[0]
+        if damaged != "ok":
+            raise sqlite3.DatabaseError(f"damaged: {damaged}")
         owner = self._db.execute("SELECT id FROM account").fetchone()[0]
         if owner != account_id:
             raise BrokerError(
@@ -251,9 +265,10 @@ class PaperStore:
     def _translated(self) -> Iterator[None]:
         try:
             yield
-        except sqlite3.Error as error:
-            raise BrokerError(
-                f"paper account {self._path}: {error}",
+        except (sqlite3.Error, InvalidOperation) as error:
+            said = "it holds a number that cannot be read" if isinstance(error, InvalidOperation) else error
+            raise _UnreadableError(
+                f"paper account {self._path}: {said}",
                 "check that the file is a paper account, that its folder may be written and the disk has space",
             ) from error
 

@@ -31,9 +31,10 @@ from numpy.typing import NDArray
 from .. import wire
 from ..errors import JournalError
 from ..ports import JournalView, StoredEntry
+from .checksum import SEAL as MAGIC
+from .checksum import seal_holds
 
 FORMAT = "qmtl.tick.v1"
-MAGIC = FORMAT.encode() + b"\n"
 NO_BASE = -1
 #: columns of at most this many values are stored raw
 _SMALL = 8
@@ -219,9 +220,7 @@ def _head(payload: bytes) -> tuple[dict[str, Any], int]:
         raise JournalError(
             f"this is not a tick record of format {FORMAT}", "read it with the qmtl version that wrote it"
         )
-    if len(payload) < _PREFIX or zlib.crc32(payload[len(MAGIC) + 4 :]) != int.from_bytes(
-        payload[len(MAGIC) : _PREFIX - 4], "little"
-    ):
+    if len(payload) < _PREFIX or not seal_holds(payload):
         raise JournalError("a tick record is damaged: its checksum does not hold", "restore the journal from a backup")
     size = int.from_bytes(payload[_PREFIX - 4 : _PREFIX], "little")
     head: dict[str, Any] = json.loads(payload[_PREFIX : _PREFIX + size])

@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 from ..errors import JournalError
 from ..ports import StoredEntry
-from .sqlite import check_format, read_key, read_last, read_snapshot, read_stream, translated
+from .rows import Rows, translated
 
 
 class JournalReader:
@@ -26,11 +26,10 @@ class JournalReader:
         """JournalError when there is no journal of this format."""
         if not path.is_file():
             raise JournalError(f"there is no journal {path}", "check the path; a run writes it into its out folder")
-        self._path = path
         with translated(path), ExitStack() as undo:
-            self._db = _connect(path)
+            self._db = connected(path)
             undo.callback(self._db.close)
-            check_format(self._db, path)
+            self._rows = Rows(self._db, path)
             self._db.execute("BEGIN")
             self._db.execute("SELECT seq FROM entries LIMIT 1").fetchall()
             undo.pop_all()
@@ -45,31 +44,31 @@ class JournalReader:
 
     def streams(self) -> tuple[str, ...]:
         """Names of all streams, sorted."""
-        with translated(self._path):
-            return tuple(row[0] for row in self._db.execute("SELECT DISTINCT stream FROM entries ORDER BY stream"))
+        return self._rows.streams()
 
     def read(self, stream: str, after_epoch: int = -1) -> Iterator[StoredEntry]:
         """Entries of a stream with epoch > after_epoch, oldest first."""
-        yield from read_stream(self._db, self._path, stream, after_epoch)
+        yield from self._rows.read(stream, after_epoch)
 
     def last(self, stream: str) -> StoredEntry | None:
         """The newest entry of a stream."""
-        return read_last(self._db, self._path, stream)
+        return self._rows.last(stream)
 
     def find(self, stream: str, key: str) -> StoredEntry | None:
         """The entry of that key."""
-        return read_key(self._db, self._path, stream, key)
+        return self._rows.find(stream, key)
 
     def load_snapshot(self) -> tuple[int, bytes] | None:
         """The newest snapshot whose checksum holds."""
-        return read_snapshot(self._db, self._path)
+        return self._rows.snapshot()
 
     def close(self) -> None:
         """Let go of the file."""
         self._db.close()
 
 
-def _connect(path: Path) -> sqlite3.Connection:
+def connected(path: Path) -> sqlite3.Connection:
+    """A connection that only reads, also of a journal in use or on a disk that may not be written. sqlite3.Error as it comes."""
     name = f"file:{quote(str(path.resolve()))}?mode=ro"
     db = sqlite3.connect(name, uri=True, isolation_level=None)
     try:

@@ -45,7 +45,7 @@ def permit_of(opened: Opened, deployment: Deployment, stopped: threading.Event) 
 
 def _unlocked(opened: Opened) -> Callable[[Order], str]:
     def check(_order: Order) -> str:
-        return "" if all(lock.held() for lock in opened.locks) else "the lock of the account is lost"
+        return "a lock of the run is lost" if opened.lost_lock() else ""
 
     return check
 

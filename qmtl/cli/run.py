@@ -24,7 +24,7 @@ from qmtl.dsl.model import Deployment
 from qmtl.dsl.program import Program
 from qmtl.dsl.report.text import render_text
 from qmtl.engine.alerts import DAY, HOUR, Reminders, alerts_of
-from qmtl.engine.errors import JournalError, QmtlError
+from qmtl.engine.errors import JournalError, LockedError, QmtlError
 from qmtl.engine.lock import hold
 from qmtl.engine.projections import Projections
 from qmtl.engine.runtime import Runtime, TickReport
@@ -171,9 +171,13 @@ class Session:
                 progress,
                 permit_of(opened, self.deployment, self.stopped),
             )
+            for remark in progress.remarks:
+                self.shown.say(remark)
             note(runtime, setting)
             runtime.complete(progress.last if times.total else int(opened.asked.wall()))
             projections = Projections(Path(self.deployment.out), durable=self.deployment.clock.kind == "wall")
+            for remark in projections.remarks:
+                self.shown.say(remark)
             self.shown.start()
             try:
                 with self._signals():
@@ -218,6 +222,7 @@ class Session:
             now = times.after(runtime.progress.last, runtime.progress.sent)
             if now is None:
                 return
+            _check_locks(opened)
             self._reload(runtime, opened)
             report = runtime.tick(now)
             self.tally.add(report)
@@ -254,6 +259,8 @@ class Session:
             return
         try:
             changed = swap_all(runtime, setting_of(self.deployment, opened), compiled.programs, self.deployment, opened)
+        except JournalError:  # the edit may be in force and not stored: nothing may follow
+            raise
         except QmtlError as error:
             self.shown.say(f"the edit is not in force: {error}" + (f"\n  = help: {error.hint}" if error.hint else ""))
             return
@@ -308,6 +315,15 @@ class Session:
             f"chains   {chains or 'none'} (symbols x decisions)\n{own}"
             f"journal  {_shown(out)}/journal.db   (qmtl journal digest {_shown(out)}/journal.db)\n"
             f"logs     {_shown(out)}/live_log.csv, {_shown(out)}/live_log_events.csv, {_shown(out)}/state.json"
+        )
+
+
+def _check_locks(opened: Opened) -> None:
+    """LockedError when somebody took a lock or its folder away: another run may have begun, and two would write one journal."""
+    if lost := opened.lost_lock():
+        raise LockedError(
+            f"the lock {lost} was taken away while this run held it",
+            "nothing was sent since; put the folder back if it was moved, see that no other run is alive, and start again",
         )
 
 

@@ -26,6 +26,7 @@ from qmtl.engine.errors import DataError, JournalError, StateError
 from qmtl.engine.journal.sqlite import SqliteJournal
 from qmtl.engine.lock import RunLock, lock_account
 from qmtl.engine.ports import BarFeed, Broker, JournalView, MacroFeed, QuoteFeed
+from qmtl.engine.projections import lines_there
 from qmtl.engine.runtime import Edges
 from qmtl.engine.ticks import TickTimes
 
@@ -111,6 +112,11 @@ class Opened:
     locks: tuple[RunLock, ...]
     lines: Lines | None = None
     asked: Asked = field(default_factory=Asked)
+
+    def lost_lock(self) -> str:
+        """The lock that no longer keeps others away, "" while all do (R08)."""
+        gone = (str(lock.path) for lock in (*self.locks, self.journal.lock) if not lock.held())
+        return next(gone, "")
 
     @property
     def broker(self) -> Broker:
@@ -219,6 +225,7 @@ def open_all(deployment: Deployment, programs: Sequence[Program], asked: Asked |
         lock = lock_account(out, deployment.account, deployment.mode)
         undo.callback(lock.release)
         locks = [lock]
+        _check_kept(out)
         journal = SqliteJournal(out / JOURNAL)
         undo.callback(journal.close)
         lines = None
@@ -248,6 +255,17 @@ def _folder(deployment: Deployment) -> Path:
     if not os.access(out, os.W_OK):
         raise JournalError(f"the folder {out} may not be written", "choose another with --out")
     return out
+
+
+def _check_kept(out: Path) -> None:
+    """A log of ticks without its journal is a journal that was lost: kills, limits and whose positions these are would be
+    forgotten without a word. JournalError then."""
+    if (out / JOURNAL).exists() or not lines_there(out):
+        return
+    raise JournalError(
+        f"{out} holds the log of a run, and its journal {JOURNAL} is gone",
+        "restore the journal from a backup; or start anew with --fresh, which moves the folder aside",
+    )
 
 
 def _made(folder: Path, way: str) -> Path:

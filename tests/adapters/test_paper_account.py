@@ -23,7 +23,7 @@ from qmtl.dsl.model import PaperBroker as PaperSettings
 from qmtl.engine.adapters.paper import PaperAccount
 from qmtl.engine.bars import BarRow, OpenRow
 from qmtl.engine.calendar import SessionCalendar
-from qmtl.engine.errors import BrokerError
+from qmtl.engine.errors import BrokerError, JournalError
 from qmtl.engine.orders import Attribution, Order, client_order_id
 from qmtl.engine.ports import Broker
 
@@ -312,12 +312,12 @@ def test_wrong_files_are_refused(tmp_path: Path) -> None:
     with pytest.raises(BrokerError, match="holds the paper account 'demo', not 'other'"):
         account(tmp_path / "mine", name="other")
     (tmp_path / "text").write_text("x" * 5000)
-    with pytest.raises(BrokerError, match="file is not a database"):
+    with pytest.raises(JournalError, match="file is not a database"):
         account(tmp_path / "text")
     sqlite3.connect(tmp_path / "foreign").execute("CREATE TABLE t (x)").connection.close()
-    with pytest.raises(BrokerError, match="is not a paper account of format 1"):
+    with pytest.raises(JournalError, match="is not a paper account of format 1"):
         account(tmp_path / "foreign")
-    with pytest.raises(BrokerError, match="unable to open"):
+    with pytest.raises(JournalError, match="unable to open"):
         account(tmp_path / "nowhere" / "a")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from dataclasses import replace
+from dataclasses import fields, replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -50,6 +50,9 @@ EVENT = OrderEvent(
     strategy="roc_momentum",
     reason="target.delta",
 )
+
+
+HEADER = (",".join(f.name for f in fields(TickSummary)) + "\n").encode()
 
 
 def read(path: Path) -> list[dict[str, str]]:
@@ -161,12 +164,59 @@ def test_a_torn_header_begins_again(tmp_path: Path) -> None:
     assert read(tmp_path / TICKS)[0]["program_id"] == "ab12"
 
 
-def test_a_csv_of_another_kind_is_left_alone(tmp_path: Path) -> None:
-    (tmp_path / TICKS).write_text("a,b\n1,2\n")
-    with pytest.raises(JournalError, match="has other columns") as caught:
-        Projections(tmp_path)
-    assert "move it away" in caught.value.hint
-    assert (tmp_path / TICKS).read_text() == "a,b\n1,2\n"
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b"a,b\n1,2\n", "has other columns"),
+        (b"a,b", "has other columns"),
+        (b"\xff\xfe\n", "cannot be read"),
+        (HEADER + b"2025-11-28T14:30:00Z,\xff\xfe\n", "cannot be read"),
+        (HEADER + b"2025-11-28T14:30:00Z," + b"x" * 200_000 + b"\n", "cannot be read"),
+    ],
+)
+def test_a_file_that_is_no_log_of_ours_is_kept_aside_and_stops_nothing(
+    content: bytes, why: str, tmp_path: Path
+) -> None:
+    (tmp_path / TICKS).write_bytes(content)
+    (tmp_path / f"{TICKS}.1").write_text("an older one")
+    projections = Projections(tmp_path)
+    (remark,) = projections.remarks
+    assert why in remark
+    assert f"kept as {TICKS}.2" in remark
+    projections.tick(TICK)
+    projections.close()
+    assert (tmp_path / f"{TICKS}.2").read_bytes() == content
+    assert (tmp_path / f"{TICKS}.1").read_text() == "an older one"
+    assert len(read(tmp_path / TICKS)) == 1
+
+
+def test_zeros_after_a_power_cut_are_cut_off(tmp_path: Path) -> None:
+    projections = Projections(tmp_path)
+    projections.tick(TICK)
+    projections.close()
+    with (tmp_path / TICKS).open("ab") as file:
+        file.write(bytes(4096))
+    projections = Projections(tmp_path)
+    assert projections.remarks == ()
+    projections.tick(later(1))
+    projections.close()
+    assert [row["time"] for row in read(tmp_path / TICKS)] == ["2025-11-28T14:30:00Z", "2025-11-28T14:31:00Z"]
+
+
+@pytest.mark.parametrize("how", ["deleted", "rotated"])
+def test_a_log_that_vanishes_is_begun_anew_and_stops_nothing(how: str, tmp_path: Path) -> None:
+    projections = Projections(tmp_path)
+    projections.tick(TICK)
+    projections.flush()
+    if how == "deleted":
+        (tmp_path / TICKS).unlink()
+    else:
+        (tmp_path / TICKS).rename(tmp_path / "yesterday.csv")
+    projections.tick(later(1))
+    projections.flush()
+    projections.tick(later(2))
+    projections.close()
+    assert [row["tick"] for row in read(tmp_path / TICKS)] == ["1", "2"]
 
 
 def test_folder_that_cannot_be_written(tmp_path: Path) -> None:
@@ -207,11 +257,12 @@ def test_a_log_of_an_older_version_goes_on_with_the_new_columns_behind(tmp_path:
 
 
 @pytest.mark.parametrize("header", ["time,mode,other", "mode,time", "time,mode,action,equity,chain"])
-def test_other_columns_are_still_refused(tmp_path: Path, header: str) -> None:
+def test_other_columns_are_still_not_ours(tmp_path: Path, header: str) -> None:
     (tmp_path / TICKS).write_text(header + "\n")
-    with pytest.raises(JournalError, match="has other columns"):
-        Projections(tmp_path)
-    assert (tmp_path / TICKS).read_text() == header + "\n"
+    projections = Projections(tmp_path)
+    projections.close()
+    assert "has other columns" in projections.remarks[0]
+    assert (tmp_path / f"{TICKS}.1").read_text() == header + "\n"
 
 
 def test_how_long_ticks_took_is_read_once_for_all_worlds(tmp_path: Path) -> None:
