@@ -297,8 +297,8 @@ def test_r17_a_random_walk_makes_no_jump(place: Build, monkeypatch: pytest.Monke
 
     def moved(book: Any) -> None:
         now = phases(book)
-        for symbol in before.keys() | now.keys():
-            walked.append((before.get(symbol, Phase.FLAT), now.get(symbol, Phase.FLAT)))
+        both = before.keys() | now.keys()
+        walked.extend((before.get(symbol, Phase.FLAT), now.get(symbol, Phase.FLAT)) for symbol in both)
         before.clear()
         before.update(now)
 
