@@ -311,12 +311,13 @@ def test_r07_a_kill_is_heard_between_two_orders_of_one_tick(
     assert here.venue.calls()["POST /v2/orders"] == 1
 
 
-def test_r07_without_its_lock_a_run_sends_nothing(place: Build) -> None:
+def test_r07_without_its_lock_a_run_sends_nothing_and_ends(place: Build) -> None:
     here = place(AAA="+", BBB="0+")
     run = here.rig()
     for lock in run.opened.locks:
         lock.path.unlink()
-    run.tick("09:45")
+    with pytest.raises(LockedError, match="was taken away while this run held it"):
+        run.tick("09:45")
     assert "POST /v2/orders" not in here.venue.calls()
 
 
