@@ -93,16 +93,23 @@ def _next(frame: Frame, tick: Tick) -> DecideState:
         ring_orders=gate.ring_orders,
         ring_failures=gate.ring_failures,
         failed_ids=gate.failed_ids,
-        shadow_compared=_more(before.shadow_compared, tick.regime.compared),
-        shadow_differing=_more(before.shadow_differing, tick.regime.differing),
-        shadow_fallbacks=_more(before.shadow_fallbacks, tick.regime.fallbacks),
         # sizing counts what is sent now, and only where the world limits it
-        sent_day=before.sent_day,
-        sent_orders=before.sent_orders,
-        sent_value=before.sent_value,
         close_equity=_kept(before.close_equity, gate.close_equity, "f8"),
+        **_counted(before, tick),
         **_gated(frame, before, gate),
     )
+
+
+def _counted(before: DecideState, tick: Tick) -> dict[str, NDArray[Any]]:
+    """What is only counted on; orders of the day are counted where quantities are made."""
+    return {
+        "shadow_compared": _more(before.shadow_compared, tick.regime.compared),
+        "shadow_differing": _more(before.shadow_differing, tick.regime.differing),
+        "shadow_fallbacks": _more(before.shadow_fallbacks, tick.regime.fallbacks),
+        "sent_day": before.sent_day,
+        "sent_orders": before.sent_orders,
+        "sent_value": before.sent_value,
+    }
 
 
 def _one(value: float, dtype: str) -> NDArray[Any]:
