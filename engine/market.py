@@ -211,6 +211,7 @@ class Account:
     blocked    reason code for which nothing may be opened in the whole account, 0 = none
     halt       reason code of a kill that the account's own state or a person asks for, 0 = none; `flatten`: everything of
                ours is to be closed with it
+    ours       what our own fills add up to, exact, where somebody holds a position; None = nothing but our own is held
     barred     [S] reason code for which nothing may be opened in a symbol; None = nowhere
     unborrowed [S] symbols that cannot be sold short now; None = none
     """
@@ -235,6 +236,7 @@ class Account:
     blocked: int = 0
     halt: int = 0
     flatten: bool = False
+    ours: tuple[Decimal, ...] | None = None
     barred: Codes | None = None
     unborrowed: Bools | None = None
 

@@ -55,9 +55,10 @@ def world_account(
     """Columns over the universe (`column`: symbol -> index); `snapshot` None = positions could not be read, which is not
     the same as flat (R11). `splits`: symbol -> shares of now for one of the tick before; `book` is corrected already.
     `conditions`: what may not be done now."""
-    held = _held(column, snapshot.positions if snapshot else (), dict(book.ledger))
+    ledger = dict(book.ledger)
+    held = _held(column, snapshot.positions if snapshot else (), ledger)
     if snapshot:
-        for symbol, _ in book.ledger:
+        for symbol in ledger:
             i = column.get(symbol)
             if i is not None and not held.exact[i]:  # by our fills, and not there: no entry until it is written off
                 held.external[i] = True
@@ -80,6 +81,7 @@ def world_account(
         broker_mark=held.mark if marked else None,
         marked_at=held.marked_at if marked else None,
         elsewhere=held.elsewhere,
+        ours=tuple(ledger.get(symbol, ZERO) for symbol in column) if held.external.any() else None,
         blocked=conditions.blocked,
         halt=conditions.halt,
         flatten=conditions.flatten,

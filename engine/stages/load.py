@@ -5,7 +5,8 @@ from fills and the broker's own quantity, before anything is decided (R06, R12).
 split everything that is remembered is put into shares of today first, `tick.before` too, so that no later stage knows of it.
 
 Where the specification is silent:
-- A fill is "from flat" by the broker's exact quantity minus the fills of this tick, so that neither float sums nor
+- A fill is "from flat" by the exact quantity minus the fills of this tick (where somebody else holds a part: by what is
+  ours), so that neither float sums nor
   the 0.3 % band can move a side's clock. When positions could not be read, the last known quantity stands in.
 - Stop and take are remembered as they were when the entry was decided, not when its fill was seen, so that a fill seen
   one bar later (paper) and one seconds later (live) give the same levels.
@@ -241,11 +242,10 @@ def _sign(qty: Decimal) -> int:
 
 
 def _running(tick: Tick, column: int, fills: Sequence[Fill]) -> list[Decimal]:
-    """Exact quantity after each fill."""
-    total = sum((fill.qty for fill in fills), Decimal(0))
-    start = (
-        tick.account.exact[column] - total if tick.account.readable else Decimal(repr(float(tick.before.qty[column])))
-    )
+    """Exact quantity of ours after each fill."""
+    total, account = sum((fill.qty for fill in fills), Decimal(0)), tick.account
+    now = account.exact[column] if account.ours is None else account.ours[column]
+    start = now - total if account.readable else Decimal(repr(float(tick.before.qty[column])))
     quantities: list[Decimal] = []
     for fill in fills:
         start += fill.qty

@@ -418,3 +418,22 @@ def test_r19_a_cooldown_is_a_moment_and_a_restart_moves_it_nowhere(place: Build)
     assert [o["symbol"] for o in orders(here.venue)] == ["BBB"]
     run.tick("10:30", times=2)
     assert [o["symbol"] for o in orders(here.venue)] == ["BBB", "AAA"]
+
+
+def test_r10_an_entry_that_fills_beside_a_purchase_by_hand_has_its_owner_when_that_is_undone(place: Build) -> None:
+    here = place(AAA="++")
+    run = here.rig()
+    run.tick("09:45")
+    assert run.runtime.progress.book.orders
+    here.venue.manual(do="trade", symbol="AAA", qty="7", price="100")
+    run.tick()  # the entry fills, and somebody else has shares too: external as a whole
+    column = run.world.frame.index["AAA"]
+    assert run.world.load.external[column]
+    ours = dict(run.runtime.progress.book.ledger)["AAA"]
+    assert run.world.after.owner[column] >= 0
+    assert run.world.after.side[column] == 1
+    here.venue.manual(do="trade", symbol="AAA", qty="-7", price="100")
+    run.tick()
+    assert not run.world.load.external[column]
+    assert held(here.venue)["AAA"] == ours
+    assert run.world.after.owner[column] >= 0
