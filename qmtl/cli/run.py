@@ -215,7 +215,8 @@ class Session:
         end = clock.end or _day(last)
         decisions = opened.calendar.decision_times(start, end, opened.delay, interval=clock.interval)
         known = last + opened.delay + clock.interval
-        return ReplayTimes([int(t) for t in decisions if t <= known], clock.interval, self.stopped)
+        there = [int(t) for t in decisions if first < t <= known]  # before the first bar there is nothing to decide
+        return ReplayTimes(there, clock.interval, self.stopped)
 
     def _loop(self, runtime: Runtime, times: TickTimes, projections: Projections, opened: Opened) -> None:
         while self.limit is None or self.tally.ticks < self.limit:

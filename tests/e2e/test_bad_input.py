@@ -187,3 +187,19 @@ def test_a_torn_snapshot_falls_back_to_the_one_before(qmtl: Run, tmp_path: Path)
     qmtl("run", "--config", "demo.yaml", "--ticks", 30, "--quiet", "--out", out)
     digests = [qmtl("journal", "digest", folder / "journal.db").stdout.splitlines()[-1] for folder in (out, whole)]
     assert digests[0] == digests[1]
+
+
+def test_days_before_the_first_bar_are_nothing_to_replay(qmtl: Run, tmp_path: Path) -> None:
+    said = qmtl(
+        "run",
+        "--config",
+        "demo.yaml",
+        "--start",
+        "2024-03-04",
+        "--end",
+        "2024-03-08",
+        "--out",
+        tmp_path / "out",
+        code=1,
+    )
+    assert "there is nothing to replay" in said.stderr
