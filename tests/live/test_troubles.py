@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable, Sequence
 from decimal import Decimal
@@ -155,11 +156,11 @@ def test_r36_ticks_never_overlap_and_those_that_were_missed_coalesce(place: Buil
     for path in ("/v2/positions", "/v2/stocks/quotes/latest"):  # a second each: one tick takes more than two
         here.venue.fault({"do": "hang", "match": {"method": "GET", "path": path, "nth": 2}})
     ticks = _on_a_wall_clock(run, 5.0)
-    for (_, ended, _), (began, _, _) in zip(ticks, ticks[1:], strict=False):
+    for (_, ended, _), (began, _, _) in itertools.pairwise(ticks):
         assert began >= ended
     times = [now for _, _, now in ticks]
     assert times == sorted(set(times))
-    assert max(b - a for a, b in zip(times, times[1:], strict=False)) >= 2  # what was missed is left out
+    assert max(b - a for a, b in itertools.pairwise(times)) >= 2  # what was missed is left out
     assert all(began - now < 1.0 for began, _, now in ticks[1:])  # each is the newest there is
 
 
@@ -340,7 +341,7 @@ def test_r40_sells_go_first_and_buys_are_cut_to_the_buying_power_there_is(place:
     assert money is not None
     assert money.buying_power < 500
     report = run.tick("10:00")
-    assert [(o.symbol, o.side) for o in report.netted.orders][0] == ("AAA", "sell")
+    assert (report.netted.orders[0].symbol, report.netted.orders[0].side) == ("AAA", "sell")
     assert all(o.qty * o.mark <= money.buying_power for o in report.netted.orders if o.side == "buy")
     run.tick()
     run.tick("10:15", times=2)
