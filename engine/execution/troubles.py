@@ -102,4 +102,4 @@ def _runners(names: tuple[str, ...]) -> Iterator[Trouble]:
 
 def _account(snapshot: BrokerSnapshot) -> Iterator[Trouble]:
     if snapshot.blocked:
-        yield Trouble("blocked", f"the broker does not let the account trade: {snapshot.blocked}")
+        yield Trouble("blocked", f"nothing is opened in this account, only exits go: {snapshot.blocked}")

@@ -4,6 +4,7 @@ In: a letter for each bar of the test's day and symbol. Out: a folder of bars fo
 strategy is long above 101, short below 99 and flat between, so a letter is a signal:
 
     0  100, flat    +  102, long    -  98, short    h  110, long    d  105, long and 4.5 % below h    x  nobody trades
+    g  opens and ends at 106, whatever was before: long, and no order may be sent on the price before
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ SYMBOLS: Final = ("AAA", "BBB", "CCC", "DDD")
 #: the day on which tests trade; the sessions before it warm the indicators up
 DAY: Final = "2025-11-24"
 _FIRST, _LAST = "2025-10-20", "2025-11-26"
-_PRICES: Final = {"0": 100.0, "+": 102.0, "-": 98.0, "h": 110.0, "d": 105.0}
+_PRICES: Final = {"0": 100.0, "+": 102.0, "-": 98.0, "h": 110.0, "d": 105.0, "g": 106.0}
 _BAR: Final = 900
 STRATEGY = """\
 strategy level {
@@ -86,6 +87,7 @@ def written(folder: Path, letters: dict[str, str]) -> Path:
                     letter, count = said[min(count, len(said) - 1)], count + 1
                     close = _PRICES.get(letter, before)
                     traded = letter != "x"
+                    before = close if letter == "g" else before
                 else:
                     close, traded = 100.0 + 0.02 * ((start // _BAR * (number + 3)) % 11 - 5), True
                 if traded:

@@ -26,13 +26,15 @@ class Refusal:
 
 
 class Refused(Exception):  # noqa: N818 - the venue refuses, it does not err
-    """A request that is answered with a refusal. `more` are further fields of the body."""
+    """A request that is answered with a refusal. `more` are further fields of the body; `words` fill the message, or are it
+    (`message`)."""
 
     def __init__(self, key: str, more: dict[str, Any] | None = None, /, **words: object) -> None:
         self.key = key
         self.entry = TABLE[key]
         self.more = more or {}
-        self.message = self.entry.message.format(**words) if words else self.entry.message
+        message = str(words.get("message", self.entry.message))
+        self.message = message.format(**words) if words else message
         super().__init__(self.message)
 
     @property

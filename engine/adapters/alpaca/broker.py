@@ -9,17 +9,17 @@ UNKNOWN, and is never sent again from here (R01).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from ...errors import BrokerError
 from ...orders import Order, OrderState
-from ...ports import Asset, BrokerOrder, BrokerSnapshot, Known, Position, Reply, Told
+from ...ports import Activity, Asset, BrokerOrder, BrokerSnapshot, Known, Position, Reply, Told
 from . import account, refusals
 from .orders import Placed, payload, placed, same, unfit
-from .paging import ended_orders, flows_after, open_orders
+from .paging import ACTIVITIES, ended_orders, flows_after, open_orders
 from .parse import Refusal, ShapeError, needed, parsed, refusal, rows, table
 from .reading import Reader, Remarks, asked_skew, skew_of
 from .transport import Answer, Line
@@ -72,7 +72,7 @@ class AlpacaBroker:
         """See the module. BrokerError when any part cannot be read in time."""
         until = self._line.clock() + self._patience
         orders = self._orders(known, until)
-        flows, cursor = flows_after(self._reader, known.cursor, now, until)
+        flows, cursor, lack = self._flows(known.cursor, now, until)
         snapshot = self._snapshot(orders.open, now, until)
         if orders.open or known.orders:
             later = self._orders(known, until)
@@ -80,7 +80,7 @@ class AlpacaBroker:
                 orders, snapshot = later, self._snapshot(later.open, now, until)
         kept = {*known.orders, *(order.client_order_id for order in orders.open)}
         self._names = {name: number for name, number in self._names.items() if name in kept}
-        return Told(snapshot, (), orders.known, flows, cursor)
+        return Told(replace(snapshot, blocked=snapshot.blocked or lack), (), orders.known, flows, cursor)
 
     def positions(self) -> tuple[Position, ...]:
         """What is held this moment: one request."""
@@ -130,6 +130,16 @@ class AlpacaBroker:
     def close(self) -> None:
         """Let go of the connection; nothing is sent after it."""
         self._line.close()
+
+    def _flows(self, after: str, now: int, until: float) -> tuple[tuple[Activity, ...], str, str]:
+        """Money that came or went, the next cursor, and what is lacking. An endpoint that refuses may be gone for good: then nothing
+        is opened, and exits go on (R41); without any answer the whole reading fails."""
+        try:
+            return *flows_after(self._reader, after, now, until), ""
+        except BrokerError:
+            if not self._line.refused.get(ACTIVITIES):
+                raise
+            return (), after, "what was paid in or out cannot be read"
 
     def _orders(self, known: Known, until: float) -> _Reading:
         """Open orders of everybody; known ones that are not among them from the list of ended ones, then one by one."""

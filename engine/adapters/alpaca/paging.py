@@ -21,6 +21,7 @@ from .reading import MOST_PAGES, Reader
 
 PAGE = 500
 FLOW_PAGE = 100
+ACTIVITIES = "/account/activities"
 #: activities may be entered late; so far back they are compared one by one
 OVERLAP = 3 * 86_400 * NANO
 #: clocks differ: orders are asked for from a bit before the first was sent
@@ -87,14 +88,14 @@ def flows_after(reader: Reader, text: str, now: int, until: float) -> tuple[tupl
     query = {"activity_types": ",".join(FLOWS), "after": second(floor), "direction": "asc", "page_size": str(FLOW_PAGE)}
     seen: set[str] = set()
     for _ in range(MOST_PAGES):
-        page, _ = reader.ask("/account/activities", query, _flow_rows, until=until)
+        page, _ = reader.ask(ACTIVITIES, query, _flow_rows, until=until)
         fresh = [(name, one) for name, one in page if name not in seen]
         if not fresh:
             return _news(found.values(), cursor, floor, first=not text)
         seen.update(name for name, _ in fresh)
         found.update((name, one) for name, one in fresh if one is not None)
         query = {**query, "page_token": page[-1][0]}
-    raise BrokerError(f"/account/activities has no end after {MOST_PAGES} pages")
+    raise BrokerError(f"{ACTIVITIES} has no end after {MOST_PAGES} pages")
 
 
 def _news(found: Iterable[Flow], cursor: Cursor, floor: int, *, first: bool) -> tuple[tuple[Activity, ...], str]:
