@@ -14,7 +14,7 @@ from qmtl.dsl.program import Program
 from .errors import StateError
 from .execution.book import Book
 from .orders import PREFIX, OrderState
-from .ports import BarFeed, Broker, Known
+from .ports import BarFeed, Broker, Known, Reply
 from .record import AccountIdentity, FeedIdentity, LastTick, TickHeader
 
 _NOTHING = Decimal(0)
@@ -58,9 +58,9 @@ def check_new_account(broker: Broker) -> None:
         )
 
 
-def check_account(broker: Broker, book: Book, last: TickHeader) -> None:
+def check_account(broker: Broker, book: Book, last: TickHeader, replies: Sequence[Reply] = ()) -> None:
     """The account is the one the journal knows: as many events, every order that it accepted, and something of ours in it or about the equity of the last
-    tick. What differs in single symbols is judged by the first tick: a split, closed by somebody else, or external (R10)."""
+    tick. `replies` were stored and are not in the book yet. What differs in single symbols is judged by the first tick: a split, closed by somebody else, or external (R10)."""
     told = broker.hear(Known(last_seq=book.last_seq, cursor=book.cursor), last.now)
     if not told.numbered:  # an account with a number of its own was compared by that
         return
@@ -70,9 +70,10 @@ def check_account(broker: Broker, book: Book, last: TickHeader) -> None:
             f"the account has {snapshot.last_seq} events, and the journal heard {book.last_seq}: it is another account",
             f"restore the account's file; or {_AFRESH}",
         )
+    accepted = {reply.client_order_id for reply in replies if reply.state == OrderState.ACCEPTED}
     for tracked in book.orders:
         name = tracked.order.client_order_id
-        if tracked.state in _THERE and broker.lookup(name) is None:
+        if (tracked.state in _THERE or name in accepted) and broker.lookup(name) is None:
             raise StateError(
                 f"the account has no order {name}, which it accepted: its file is older than the journal",
                 f"restore the account's file; or {_AFRESH}",

@@ -15,7 +15,7 @@ import math
 import os
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -135,9 +135,8 @@ class Projections:
 
     def close(self) -> None:
         """Flush and let go."""
-        with _translated(self._out):
-            self._ticks.close()
-            self._events.close()
+        with _translated(self._out), closing(self._ticks), closing(self._events):
+            pass
 
 
 def tick_seconds(out: Path) -> tuple[float, ...]:

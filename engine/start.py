@@ -152,11 +152,11 @@ def _resume(
     head = max((tick.header for tick in stored.values()), key=lambda header: header.now)
     book = read_book(journal, head.book)
     check_mode(head.mode, setting.mode)
-    check_account(setting.edges.broker, book, head)
+    replies = read_replies(journal, head.now)
+    check_account(setting.edges.broker, book, head, replies)
     check_worlds(programs, stored, book)
     sent = head.mode != "dry" and bool(head.orders or head.cancels)
     restored, remarks = _restore(setting, ran, stored, head.now)
-    replies = read_replies(journal, head.now)
     progress = Progress(head.now, head.number, book, replies, journaled=True, sent=sent, remarks=remarks)
     return [_continued(setting, program, restored, progress) for program in programs], progress
 

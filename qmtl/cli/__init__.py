@@ -33,7 +33,7 @@ COMMANDS: Final = {
     "graph": ("graph", "graph", "The compiled stage graph as mermaid, dot or json."),
     "schema": ("schema", "schema", "The JSON Schemas of the documents, for editors."),
     "gate": ("gate", "gate", "May a run go on: the live gate, and the shadow gate of a second regime."),
-    "journal": ("journal", "journal", "The digest of a journal: equal runs have equal digests."),
+    "journal": ("journal", "journal", "A journal's digest, whether it is sound, a copy of it while it is in use."),
     "status": ("status", "status", "Is the run alive, what may it do, what is wrong; 1 when somebody should look."),
     "orders": ("holdings", "orders", "Orders of the run that work, and why each was sent."),
     "positions": ("holdings", "positions", "What is held, whose it is, what it is worth."),
