@@ -282,9 +282,7 @@ def test_old_entries_that_only_a_replay_needs_stop_no_start_and_are_named(kept: 
     assert last is not None
     assert last.epoch == 60 * COMMITS
     journal.close()
-    assert soundness(path).wrong == (
-        f"journal {path}: entry 2 (bars/60) is damaged: its record's checksum does not hold",
-    )
+    assert soundness(path).wrong == (f"journal {path}: entry 2 (bars/60) is damaged: its checksum does not hold",)
 
 
 @pytest.fixture
