@@ -14,9 +14,8 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import quote
 
-from ..errors import JournalError
 from ..ports import StoredEntry
-from .rows import Rows, translated
+from .rows import Rows, check_there, translated
 
 
 class JournalReader:
@@ -24,8 +23,7 @@ class JournalReader:
 
     def __init__(self, path: Path) -> None:
         """JournalError when there is no journal of this format."""
-        if not path.is_file():
-            raise JournalError(f"there is no journal {path}", "check the path; a run writes it into its out folder")
+        check_there(path)
         with translated(path), ExitStack() as undo:
             self._db = connected(path)
             undo.callback(self._db.close)

@@ -15,7 +15,7 @@ from typing import Any
 
 from ..errors import JournalError
 from ..ports import LogEntry, StoredEntry
-from .checksum import checksum
+from .checksum import checksum, seal_holds
 
 #: "qmtl" in ASCII: marks the file as ours
 APPLICATION_ID = 0x716D746C
@@ -108,7 +108,7 @@ class Rows:
     def _stored(self, row: tuple[int, str, str, int, bytes, str, int | None]) -> StoredEntry:
         seq, stream, key, epoch, payload, wall, stored = row
         entry = LogEntry(stream, key, epoch, payload, wall)
-        if stored is not None and stored != checksum(entry):
+        if (stored is not None and stored != checksum(entry)) or not seal_holds(payload):
             raise JournalError(
                 f"journal {self._path}: entry {seq} ({stream}/{key}) is damaged: its checksum does not hold", _BACKUP
             )
@@ -123,6 +123,12 @@ def has_checksums(db: sqlite3.Connection) -> bool:
 def snapshot_checksum(payload: bytes) -> bytes:
     """SHA-256 of a snapshot."""
     return hashlib.sha256(payload).digest()
+
+
+def check_there(path: Path) -> None:
+    """JournalError when there is no such file."""
+    if not path.is_file():
+        raise JournalError(f"there is no journal {path}", "check the path; a run writes it into its out folder")
 
 
 def check_format(db: sqlite3.Connection, path: Path) -> None:

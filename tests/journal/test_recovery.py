@@ -171,6 +171,33 @@ def test_no_flipped_bit_of_the_log_loses_more_than_the_commit_that_may_have_been
         assert found == upto(COMMITS - 1 if place >= kept.ends[-2] else COMMITS)
 
 
+@pytest.fixture(scope="module")
+def halves(tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, bytes]:
+    """File and log of a journal that moved the first half of its commits into the file."""
+    path = tmp_path_factory.mktemp("halves") / "j"
+    journal = SqliteJournal(path)
+    for number in range(1, COMMITS + 1):
+        journal.append(commit(number))
+        if number == COMMITS // 2:
+            journal._checkpoint()
+    files = path.read_bytes(), path.with_name("j-wal").read_bytes()
+    journal.close()
+    return files
+
+
+@FILES
+@given(st.data())
+def test_a_damaged_file_beside_a_sound_log_is_refused_or_read_as_it_was(
+    halves: tuple[bytes, bytes], tmp_path: Path, data: st.DataObject
+) -> None:
+    file, log = halves
+    place = data.draw(st.integers(1, len(file) - 1))
+    cut = data.draw(st.booleans())
+    path = laid(tmp_path, file[:place] if cut else flipped(file, place, data.draw(st.integers(0, 7))), log)
+    found = opened_or_refused(path)
+    assert found is None if cut else found in (None, upto(COMMITS))
+
+
 def test_commits_behind_a_damaged_frame_are_counted(kept: Kept, tmp_path: Path) -> None:
     middle = (kept.ends[4] + kept.ends[5]) // 2
     path = laid(tmp_path, kept.torn, flipped(kept.log, middle, 3))
@@ -282,9 +309,7 @@ def test_old_entries_that_only_a_replay_needs_stop_no_start_and_are_named(kept: 
     assert last is not None
     assert last.epoch == 60 * COMMITS
     journal.close()
-    assert soundness(path).wrong == (
-        f"journal {path}: entry 2 (bars/60) is damaged: its record's checksum does not hold",
-    )
+    assert soundness(path).wrong == (f"journal {path}: entry 2 (bars/60) is damaged: its checksum does not hold",)
 
 
 @pytest.fixture

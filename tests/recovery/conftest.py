@@ -25,6 +25,22 @@ ROOT = Path(__file__).resolve().parents[2]
 DEMO = ROOT / "demo.yaml"
 #: ticks of a short run, and of one that went on
 SHORT, LONG = 30, 44
+#: ticks of a run that was killed
+KILLED = 14
+#: the program, dying right after a tick
+DYING = f"""
+import os, signal
+from qmtl.cli import main
+from qmtl.engine.projections import Projections
+inner, passed = Projections.flush, []
+def flush(self):
+    inner(self)
+    passed.append(1)
+    if len(passed) == {KILLED}:
+        os.kill(os.getpid(), signal.SIGKILL)
+Projections.flush = flush
+main()
+"""
 
 
 @dataclass(frozen=True)
@@ -93,10 +109,10 @@ def whole(run: Qmtl, tmp_path_factory: pytest.TempPathFactory) -> str:
 def killed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run that was killed with SIGKILL before it ever moved its log into the file. Copy it before use."""
     out = tmp_path_factory.mktemp("killed") / "out"
-    child = started(out)
-    until(lambda: logged(out) > 12, child)
-    child.send_signal(signal.SIGKILL)
-    child.communicate()
+    arguments = ["run", "--config", str(DEMO), "--quiet", "--out", str(out)]
+    child = subprocess.run([sys.executable, "-W", "ignore", "-c", DYING, *arguments], cwd=ROOT, check=False)
+    assert child.returncode == -signal.SIGKILL
+    assert ticks(out) == KILLED
     assert (out / "journal.db-wal").stat().st_size > 100_000
     return out
 

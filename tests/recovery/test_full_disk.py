@@ -21,9 +21,13 @@ from typing import Any
 
 import pytest
 
+from qmtl.cli import run as runs
+from qmtl.cli.watch import Watch
+from qmtl.dsl.compile import compile_deployment
 from qmtl.engine import wholefile
 from qmtl.engine.adapters.commands import CommandFiles
 from qmtl.engine.adapters.paper_store import PaperStore
+from qmtl.engine.errors import JournalError
 from qmtl.engine.journal import sqlite as journals
 from qmtl.engine.journal.digest import digest
 from qmtl.engine.journal.sqlite import SqliteJournal
@@ -110,6 +114,26 @@ def test_a_disk_that_refuses_the_state_file_stops_the_run(
         patch.setattr(wholefile.Path, "replace", refuse)
         said = qmtl("run", "--config", DEMO, "--ticks", 5, "--quiet", "--out", out, code=74)
     assert os.strerror(code) in said.err
+    run(out)
+    assert digest(out / "journal.db") == whole
+
+
+def test_an_edit_that_cannot_be_stored_ends_the_run(
+    out: Path, qmtl: Run, run: Run, whole: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is in force and not in the journal: the next tick must not follow from it."""
+
+    def full(*_: object) -> bool:
+        raise JournalError("journal: database or disk is full", "make room")
+
+    with monkeypatch.context() as patch:
+        compiled = compile_deployment(DEMO, {})
+        patch.setattr(Watch, "changed", lambda _self: compiled)
+        patch.setattr(runs, "swap_all", full)
+        said = qmtl("run", "--config", DEMO, "--ticks", 5, "--quiet", "--out", out, code=74)
+    assert "disk is full" in said.err
+    assert "not in force" not in said.out
+    assert ticks(out) == SHORT
     run(out)
     assert digest(out / "journal.db") == whole
 

@@ -39,7 +39,6 @@ def spoil(out: Path, seq: int, data: bytes) -> None:
 def test_r05_a_killed_run_goes_on_to_the_book_of_one_that_was_not(dead: Path, run: Run, whole: str) -> None:
     """The lock file of the dead process is there and holds nobody back (R08)."""
     assert '"pid"' in (dead / "journal.db.lock").read_text()
-    assert ticks(dead) < LONG
     run(dead)
     assert digest(dead / "journal.db") == whole
     assert unsent_unknown(dead) == []
@@ -129,7 +128,8 @@ def test_r15_a_flipped_bit_in_what_a_start_needs_is_named(where: str, out: Path,
         ask(out / "journal.db", "DELETE FROM snapshots WHERE id = (SELECT max(id) FROM snapshots)")
     spoil(out, seq, data)
     said = run(out, code=74)
-    assert "checksum does not hold" in said.err
+    assert f"entry {seq} (" in said.err
+    assert "is damaged: its checksum does not hold" in said.err
     assert "restore the journal from a backup" in said.err
     assert f"entry {seq} " in qmtl("journal", "check", out, code=74).out
 
