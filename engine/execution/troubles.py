@@ -63,6 +63,8 @@ def _block(tracked: Tracked, now: int, interval: int) -> Block | None:
     if tracked.state is OrderState.UNKNOWN or tracked.missed:
         kind = "unknown"
     elif tracked.state in OPEN_QUESTIONS:
+        if now <= order.epoch:  # sent with this very tick: its answer is stored with the next one
+            return None
         kind = "unsent"
     elif now - order.epoch > _LONG * interval:
         kind = "stuck"

@@ -96,7 +96,7 @@ def _position_table(rows: Sequence[PositionStanding]) -> str:
 
 
 def _money(value: float) -> str:
-    return f"{value:,.2f}" if math.isfinite(value) else "-"
+    return f"{round(value, 2) + 0.0:,.2f}" if math.isfinite(value) else "-"  # and no -0.00
 
 
 def _aligned(rows: Sequence[Sequence[str]], right: Sequence[int]) -> str:
