@@ -18,10 +18,11 @@ from .walk import Seen, Walk, walks
 
 
 def capital_of(seen: Seen) -> float:
-    """Share of the account's equity without external positions."""
+    """Share of the account's equity without external positions; what was sold by hand is external at a quantity of 0."""
     account = seen.account
     worth = account.average_price if account.broker_mark is None else account.broker_mark
-    outside = sum(float(account.qty[i] * worth[i]) for i in np.flatnonzero(account.external))
+    held = np.flatnonzero(account.external & (account.qty != 0))
+    outside = sum(float(account.qty[i] * worth[i]) for i in held)
     return seen.world.capital * (account.equity - outside)
 
 
