@@ -58,7 +58,7 @@ def test_r36_a_silent_server_is_left_at_the_deadline(wire: Wire, lines: Open) ->
     wire.says(Said(manner="hang"), Said(200, {"id": "later"}))
     began = time.monotonic()
     answer = line.post("/orders", {"symbol": "SPY"})
-    assert 0.3 < time.monotonic() - began < 1.5
+    assert 0.3 < time.monotonic() - began < 3
     assert (answer.status, answer.sent) == (0, True)
     assert line.get("/account").status == 200, "the next call has a connection of its own"
 
@@ -69,7 +69,7 @@ def test_r36_a_server_that_drips_is_left_at_the_deadline(wire: Wire, lines: Open
     wire.says(Said(200, {"id": "x" * 200}, manner="drip", pause=0.05))
     began = time.monotonic()
     assert line.get("/account").status == 0
-    assert time.monotonic() - began < 1.5
+    assert time.monotonic() - began < 3
 
 
 def test_r36_the_worker_that_was_left_ends_and_its_connection_is_shut(wire: Wire, lines: Open) -> None:

@@ -45,7 +45,7 @@ def lives() -> Iterator[Nursery]:
 def test_r53_without_a_word_about_it_a_run_is_dry_and_asks_only(place: Build, kill: Build) -> None:
     """Entries, exits, a kill that flattens, a restart, a stop: the venue sees GETs and nothing else."""
     here = place(AAA="+0-", BBB="+-")
-    config = deployed(here.home, here.venue.url, name="silent", out="silent")
+    config = deployed(here.home, here.venue.url, name="silent", out="silent", interval=1)
     config.write_text(config.read_text().replace("mode: paper\n", ""))
     run = here.rig(mode="dry")
     for when in ("09:45", "10:00", "10:15"):
@@ -66,7 +66,7 @@ def test_r53_without_a_word_about_it_a_run_is_dry_and_asks_only(place: Build, ki
 
 def test_r53_the_flag_makes_a_paper_run_dry(place: Build) -> None:
     here = place(AAA="+")
-    config = deployed(here.home, here.venue.url)
+    config = deployed(here.home, here.venue.url, interval=1)
     said = qmtl("run", "--config", config, "--dry", "--once", cwd=here.home)
     assert said.returncode == 0, said.stderr
     assert "mode dry: nothing is sent" in said.stdout
