@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .bars import Bools
+from .bars import Bools, Floats, Ints
 from .frame import EPS, Frame
 from .tick import Tick
 
@@ -23,10 +23,19 @@ def off_collar(frame: Frame, tick: Tick) -> Bools | None:
     quote, at, mark = tick.market.quote, tick.market.quoted_at, tick.load.mark
     if quote is None or at is None:
         return None
-    # a tick is named after its grid time, so a quote may be some seconds younger
-    fresh = (quote > 0) & (mark > 0) & (np.abs(tick.now - at) <= frame.interval)
-    if not np.count_nonzero(fresh):
+    new = fresh(quote, at, mark, tick.now, frame.interval)
+    if not np.count_nonzero(new):
         return None
-    away = np.abs(np.where(fresh, quote, mark) - mark)
-    far: Bools = away > frame.program.settings.orders.collar * mark + EPS
+    return far_from(np.where(new, quote, mark), mark, frame.program.settings.orders.collar)
+
+
+def far_from(quote: Floats, mark: Floats, collar: float) -> Bools:
+    """[S] quotes that are further from their mark than the collar (a fraction)."""
+    far: Bools = np.abs(quote - mark) > collar * mark + EPS
     return far
+
+
+def fresh(quote: Floats, at: Ints, mark: Floats, now: int, interval: int) -> Bools:
+    """[S] quotes that count at `now`; a tick is named after its grid time, so a quote may be some seconds younger."""
+    found: Bools = (quote > 0) & (mark > 0) & (np.abs(now - at) <= interval)
+    return found

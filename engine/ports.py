@@ -176,19 +176,22 @@ class Activity:
 class Known:
     """What we know of an account already, so that only news is asked for: the newest numbered event, the newest activity
     (`cursor`, "" = none yet: what happened before is no news), and client ids of orders that may still change. `since` is a
-    moment before the first of these orders was sent (epoch seconds)."""
+    moment before the first of these orders was sent, `heard` when the account was read the last time (epoch seconds; 0 = nobody
+    asks for the orders of others that ended since)."""
 
     last_seq: int = 0
     cursor: str = ""
     orders: tuple[str, ...] = ()
     since: int = 0
+    heard: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
     """What a broker says at one moment. A broker that numbers what happens (a log) tells `events`; one that knows only how
     things are tells `orders`, the state of every known order it has, and `activities` after the cursor, oldest first: the
-    differ makes events of them. `cursor` is the newest activity. The snapshot is never older than the rest."""
+    differ makes events of them. `ended` are client ids, of anybody, of orders that were sent since `Known.heard` and ended already.
+    `cursor` is the newest activity. The snapshot is never older than the rest."""
 
     snapshot: BrokerSnapshot
     events: tuple[BrokerEvent, ...] = ()
@@ -196,6 +199,7 @@ class Told:
     activities: tuple[Activity, ...] = ()
     cursor: str = ""
     numbered: bool = False
+    ended: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

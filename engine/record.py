@@ -7,7 +7,7 @@
     macro           series@day            JSON
     tick:<world>    grid time             codec record: `TickHeader`, every stage's columns, `state.*` columns
     intent          client_order_id       the order, JSON, before it is sent (dry_intent in a dry run: never sent)
-    reply           epoch                 the broker's answers to the orders of the tick at epoch, JSON; `epoch+late`
+    reply           epoch                 the broker's answers to the orders of the tick at epoch, JSON; `epoch+n`
                                           holds those found out by looking up after others had been stored
     command         name of the command   what a person asked for while it ran, JSON
     resume          world@epoch           who lifted a kill, and why, JSON; world@epoch#symbol: the pause of one symbol
@@ -361,9 +361,14 @@ def intent_entry(order: Order, *, dry: bool) -> LogEntry:
     return _json("dry_intent" if dry else "intent", order.client_order_id, order.epoch, order)
 
 
-def reply_entry(replies: Sequence[Reply], epoch: int, *, late: bool = False) -> LogEntry:
-    """The broker's answers to the orders of the tick at `epoch`."""
-    return _json("reply", f"{epoch}+late" if late else str(epoch), epoch, tuple(replies))
+def reply_entry(journal: JournalView, replies: Sequence[Reply], epoch: int) -> LogEntry:
+    """The broker's answers to the orders of the tick at `epoch`, beside those of that tick that are stored already: a run that is
+    stopped or killed again and again hears of them more than once."""
+    key, number = str(epoch), 0
+    while journal.find("reply", key) is not None:
+        number += 1
+        key = f"{epoch}+{number}"
+    return _json("reply", key, epoch, tuple(replies))
 
 
 def event_entry(events: Sequence[BrokerEvent], now: int) -> LogEntry:

@@ -20,18 +20,19 @@ from dataclasses import dataclass, replace
 from .bars import BarRow, MacroRow, traded
 from .columns import Slice
 from .decide import decide
-from .errors import DataError, SilentFeedError
+from .errors import SilentFeedError
 from .execution import book as books
 from .execution.account import profits, shares_of, world_account
 from .execution.conditions import Conditions, conditions_of
 from .execution.phases import check_moves
-from .execution.reconcile import Reconciled, Rules, certain, reconcile, settle
+from .execution.reconcile import Reconciled, Rules, certain, finish, reconcile
 from .execution.send import ALWAYS, NEVER, Permit, cancel_all, still_true, submit_all
 from .execution.splits import Seen, corrections
 from .execution.troubles import Trouble, troubles_of
 from .frame import Frame
 from .journal.codec import Record
 from .killswitch import resume
+from .lastprices import LastPrices
 from .market import Market
 from .net import Netted, net
 from .observe import Observer
@@ -101,7 +102,7 @@ class RunningWorld:
 class RunSettings:
     """`interval` seconds between grid times; `dry` decides and journals but sends nothing; `snapshot_every` in decision
     ticks. `deadline`: seconds after the beginning of a tick from which on it sends nothing more. `max_skew`: seconds that our
-    clock may be off the broker's."""
+    clock may be off the broker's. `look_again`: seconds after which prices are read once more before an entry leaves."""
 
     account: str
     mode: str
@@ -109,6 +110,7 @@ class RunSettings:
     snapshot_every: int = 26
     deadline: float = math.inf
     max_skew: float = math.inf
+    look_again: float = 5.0
 
     @property
     def dry(self) -> bool:
@@ -177,14 +179,22 @@ class Runtime:
         self.worlds = list(worlds)
         self.settings = settings
         self.progress = progress
-        own = Permit((*permit.checks, self._late, self._killing))
-        self._rules = Rules(settings.interval, NEVER if settings.dry else own, self._knows, look=not settings.dry)
-        self._began = time.monotonic()
+        self._prices = LastPrices(edges.feed.symbols, settings.interval, settings.look_again)
+        own = Permit((*permit.checks, self._late, self._closed_to, self._off_price))
+        self._rules = Rules(
+            settings.interval,
+            NEVER if settings.dry else own,
+            self._knows,
+            look=not settings.dry,
+            max_skew=settings.max_skew,
+            in_time=self._in_time,
+        )
+        self._began, self._now = time.monotonic(), progress.last
 
     def tick(self, now: int) -> TickReport:
         """Run one tick to its end. Raises JournalError (nothing was sent) or DataError; broker failures are no errors
         here but unread positions and UNKNOWN orders."""
-        self._began = time.monotonic()
+        self._began, self._now = time.monotonic(), now
         heard = self._hear(now)
         rows, macros, silent = self._observe(now)
         ticks = self._decide(now, heard, decision=bool(rows))
@@ -194,14 +204,14 @@ class Runtime:
         told, after = heard.told, heard.book
         if not self.settings.dry:
             check_moves(heard.book, netted.orders)
-            after = books.add(heard.book, netted.orders)
+            after = books.add(heard.book, netted.orders, told.snapshot.positions if told.snapshot else ())
         fresh = told.replies if self.progress.journaled else (*self.progress.replies, *told.replies)
         source = self.edges.feed.source
         number = self.progress.number + 1
         outcome = Outcome.of(number, self.settings.mode, source, told.snapshot, after, netted)
         entries = [
             *(command_entry(command, now) for command in heard.commands),
-            *([reply_entry(fresh, self.progress.last, late=self.progress.journaled)] if fresh else ()),
+            *([reply_entry(self.edges.journal, fresh, self.progress.last)] if fresh else ()),
             *([event_entry(told.events, now)] if told.events else ()),
             *(ledger_entry(correction, now) for correction in heard.corrected),
             *(macro_entry(row, now) for row in macros),
@@ -212,7 +222,7 @@ class Runtime:
         self.edges.journal.append(entries)
         if heard.commands and self.edges.commands is not None:
             self.edges.commands.done(heard.commands)
-        sent = self._send(netted, after, told.snapshot, now)
+        sent = self._send(netted, after, now)
         self._advance(now, after, sent, netted, decision=bool(rows))
         return TickReport(
             now, number, bool(rows), tuple(ticks), netted, told.changes, sent, told.snapshot, source, self.settings.mode,
@@ -225,23 +235,22 @@ class Runtime:
 
     def complete(self, now: int) -> None:
         """Finish the last tick of an earlier run: orders that were journaled and whose answers are not known are looked
-        up and, if the broker never saw them, sent. `now` is that tick's own time in a replay (nothing has happened since),
+        up and, if the broker never saw them and nothing has changed, sent. `now` is that tick's own time in a replay (nothing has happened since),
         the present on a wall clock. Call once, before the first `tick`."""
         if self.settings.dry:
             return
-        self._began = time.monotonic()
-        settled = settle(self.edges.broker, self.progress.book, certain(self.progress.replies), now, self._rules)
+        self._began, self._now = time.monotonic(), now
+        settled = finish(self.edges.broker, self.progress.book, certain(self.progress.replies), now, self._rules)
         self.progress = replace(self.progress, book=settled.book)
         if settled.replies:
-            late = bool(self.progress.replies)
-            self.edges.journal.append([reply_entry(settled.replies, self.progress.last, late=late)])
+            self.edges.journal.append([reply_entry(self.edges.journal, settled.replies, self.progress.last)])
             replies = self.progress.replies + settled.replies
             self.progress = replace(self.progress, replies=replies, journaled=True)
 
     def stop(self) -> None:
         """Store what the next start needs: answers not yet journaled, and a snapshot of the state."""
         if self.progress.replies and not self.progress.journaled:
-            self.edges.journal.append([reply_entry(self.progress.replies, self.progress.last)])
+            self.edges.journal.append([reply_entry(self.edges.journal, self.progress.replies, self.progress.last)])
             self.progress = replace(self.progress, journaled=True)
         self.save()
 
@@ -255,16 +264,34 @@ class Runtime:
         """Ticks never overlap: what is left when its time is over waits for the next one (R36)."""
         return "the tick ran out of time" if time.monotonic() - self._began > self.settings.deadline else ""
 
-    def _killing(self, order: Order) -> str:
+    def _in_time(self) -> bool:
+        """Questions about single orders take at most half of a tick's time (R36)."""
+        return time.monotonic() - self._began <= self.settings.deadline / 2
+
+    def _closed_to(self, order: Order) -> str:
         """A kill counts from the moment it is said: entries stop within the tick that is being sent, and what was not sent by then
-        is not sent later (R07); exits go (R42)."""
+        is not sent later (R07), nor is what a text that was edited since would not ask for; exits go (R42)."""
         if order.leg != "open":
             return ""
         if self.edges.commands is not None and self.edges.commands.killing():
             return "somebody said `qmtl kill`"
+        worlds = self._worlds_of(order)
+        if any(int(world.state.kill) for world in worlds):
+            return "its world is killed"
+        passive = any(world.frame.program.settings.risk.trading != "active" for world in worlds)
+        return "its world opens nothing" if passive else ""
+
+    def _off_price(self, order: Order) -> str:
+        """Prices are looked at again where time went by since they were: in a tick of many orders, or before one is sent again (R36).
+        A protective exit goes at any price, and by then nobody can tell it from others."""
+        if order.leg != "open":
+            return ""
+        collar = min((w.frame.program.settings.orders.collar for w in self._worlds_of(order)), default=math.inf)
+        return self._prices.contradict(self.edges.quotes, order, collar, self._now)
+
+    def _worlds_of(self, order: Order) -> list[RunningWorld]:
         of = {part.world for part in order.attribution}
-        killed = any(int(world.state.kill) for world in self.worlds if world.name in of)
-        return "its world is killed" if killed else ""
+        return [world for world in self.worlds if world.name in of]
 
     def _knows(self, client_order_id: str) -> bool:
         return self.edges.journal.find("intent", client_order_id) is not None
@@ -339,11 +366,8 @@ class Runtime:
 
     def _quoted(self, now: int, markets: list[Market]) -> list[Market]:
         """The markets with the newest quotes; a feed of quotes that fails says nothing, it stops nothing."""
-        if self.edges.quotes is None:
-            return markets
-        try:
-            row = self.edges.quotes.quotes(now)
-        except DataError:
+        row = self._prices.read(self.edges.quotes, now)
+        if row is None:
             return markets
         at = [world.columns.index for world in self.worlds]
         return [replace(m, quote=row.prices[i], quoted_at=row.at[i]) for m, i in zip(markets, at, strict=True)]
@@ -375,13 +399,13 @@ class Runtime:
         entry, world.base = tick_entry(tick, outcome, base)
         return entry
 
-    def _send(self, netted: Netted, after: books.Book, snapshot: BrokerSnapshot | None, now: int) -> tuple[Reply, ...]:
+    def _send(self, netted: Netted, after: books.Book, now: int) -> tuple[Reply, ...]:
         if self.settings.dry:
             return ()
         new = frozenset(order.client_order_id for order in netted.orders)
         cancel_all(self.edges.broker, (cancel.client_order_id for cancel in netted.cancels), now)
         wanted = tuple(t for t in after.orders if t.order.client_order_id in new)
-        true, refused = still_true(self.edges.broker, snapshot, wanted)
+        true, refused = still_true(self.edges.broker, wanted)
         return (*refused, *submit_all(self.edges.broker, true, now, self._rules.permit))
 
     def _advance(self, now: int, after: books.Book, sent: tuple[Reply, ...], netted: Netted, *, decision: bool) -> None:

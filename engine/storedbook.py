@@ -14,6 +14,7 @@ from . import wire
 from .errors import StateError
 from .execution import ledger as ledgers
 from .execution.book import BORROW, Book, Correction, Tracked, parts_of
+from .execution.lifecycle import OPEN_QUESTIONS
 from .orders import Order, OrderState
 from .ports import BrokerEvent, JournalView
 
@@ -28,12 +29,23 @@ class StoredOrder:
     filled: Decimal
     missed: int = 0
     missed_at: int = 0
+    bound: Decimal | None = None
+    again: int = 0
 
     @classmethod
     def of(cls, tracked: Tracked) -> StoredOrder:
         """What of a tracked order stands nowhere else."""
-        order = tracked.order
-        return cls(order.client_order_id, order.epoch, tracked.state, tracked.filled, tracked.missed, tracked.missed_at)
+        order, bound = tracked.order, tracked.bound if tracked.state in OPEN_QUESTIONS else None
+        return cls(
+            order.client_order_id,
+            order.epoch,
+            tracked.state,
+            tracked.filled,
+            tracked.missed,
+            tracked.missed_at,
+            bound,
+            tracked.again,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +56,13 @@ class StoredBook:
     last_seq: int
     watched: tuple[StoredOrder, ...] = ()
     cursor: str = ""
+    heard: int = 0
 
     @classmethod
     def of(cls, book: Book) -> StoredBook:
         """The book as a header holds it."""
         orders, watched = (tuple(StoredOrder.of(t) for t in rows) for rows in (book.orders, book.watched))
-        return cls(orders, book.last_seq, watched, book.cursor)
+        return cls(orders, book.last_seq, watched, book.cursor, book.heard)
 
 
 def read_book(journal: JournalView, stored: StoredBook) -> Book:
@@ -69,7 +82,7 @@ def read_book(journal: JournalView, stored: StoredBook) -> Book:
     happened.sort(key=lambda item: item[:2])  # stable: two corrections after the same event stay as they were
     orders, watched = (tuple(_tracked(one, intents, lives) for one in rows) for rows in (stored.orders, stored.watched))
     holdings = ledgers.after((), (change for _, _, change in happened))
-    return Book(orders, stored.last_seq, holdings, flows, watched, stored.cursor)
+    return Book(orders, stored.last_seq, holdings, flows, watched, stored.cursor, stored.heard)
 
 
 def _changes(event: BrokerEvent, intents: Mapping[str, bytes], lives: dict[str, Tracked]) -> Iterator[ledgers.Change]:
@@ -86,4 +99,12 @@ def _changes(event: BrokerEvent, intents: Mapping[str, bytes], lives: dict[str, 
 def _tracked(stored: StoredOrder, intents: Mapping[str, bytes], lives: Mapping[str, Tracked]) -> Tracked:
     name = stored.client_order_id
     life = lives.get(name) or Tracked(wire.loads(Order, intents[name]), OrderState.INTENDED)
-    return replace(life, state=stored.state, filled=stored.filled, missed=stored.missed, missed_at=stored.missed_at)
+    return replace(
+        life,
+        state=stored.state,
+        filled=stored.filled,
+        missed=stored.missed,
+        missed_at=stored.missed_at,
+        bound=stored.bound,
+        again=stored.again,
+    )

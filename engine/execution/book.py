@@ -12,7 +12,7 @@ from decimal import Decimal
 
 from ..market import Fill, OrderResult, WorkingOrder
 from ..orders import TERMINAL, Order, OrderState
-from ..ports import BrokerEvent, Reply
+from ..ports import BrokerEvent, Position, Reply
 from . import ledger as ledgers
 from .ledger import Borrowed, Change, Correction, Holding
 from .lifecycle import TRANSITIONS, Tracked, check_attempt
@@ -30,7 +30,7 @@ class Book:
 
     `watched` were given up as never sent and may still show up. `holdings` is what our own fills add up to, by world and
     symbol; `flows` is what was paid into the account less what was taken out since the journal began; `cursor` the newest
-    activity heard of a broker that numbers no events."""
+    activity heard of a broker that numbers no events, `heard` when the account was last read (epoch seconds, 0 = never)."""
 
     orders: tuple[Tracked, ...] = ()
     last_seq: int = 0
@@ -38,6 +38,7 @@ class Book:
     flows: Decimal = Decimal(0)
     watched: tuple[Tracked, ...] = ()
     cursor: str = ""
+    heard: int = 0
 
     @property
     def ledger(self) -> tuple[tuple[str, Decimal], ...]:
@@ -63,10 +64,11 @@ class Changes:
     flows: Decimal = Decimal(0)
 
 
-def add(book: Book, orders: Iterable[Order]) -> Book:
-    """The book with new intents; they are journaled in the same commit. StateError while another attempt of the same leg
-    lives."""
-    fresh = tuple(Tracked(order, OrderState.INTENDED) for order in orders)
+def add(book: Book, orders: Iterable[Order], positions: Iterable[Position] = ()) -> Book:
+    """The book with new intents; they are journaled in the same commit. `positions` are the account's that they were decided
+    on. StateError while another attempt of the same leg lives."""
+    held = {position.symbol: position.qty for position in positions}
+    fresh = tuple(Tracked(order, OrderState.INTENDED, bound=held.get(order.symbol, _NOTHING)) for order in orders)
     for tracked in fresh:
         check_attempt(tracked.order, book.orders)
     return replace(book, orders=(*book.orders, *fresh))
@@ -147,9 +149,9 @@ def working(book: Book) -> tuple[WorkingOrder, ...]:
             t.order.symbol,
             t.left,
             t.order.leg,
-            t.order.epoch,
+            t.since,
             t.order.attempt,
-            lost=t.missed > 0,
+            lost=t.lost,
         )
         for t in book.orders
     )

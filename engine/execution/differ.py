@@ -36,8 +36,8 @@ class Differences:
     events      the broker's own, or numbered on from the book's last one; oldest first
     found       answers to submissions of which the answer was lost: the order is there
     mismatched  orders under an id of ours that are not what we sent under it
-    strangers   client ids with our prefix that work at the broker, or to which something happened, and that are in no book
-    others      symbols in which somebody else's orders work
+    strangers   client ids with our prefix that work or ended at the broker, or to which something happened, and that are in no book
+    others      symbols in which orders work that the book does not have
     back        ids of the watch list that are at the broker after all
     """
 
@@ -57,14 +57,19 @@ def differences(book: Book, told: Told) -> Differences:
     same = {name: order for name, order in known.items() if name in ours and same_order(ours[name], order)}
     wrong = tuple(order for name, order in known.items() if name in ours and name not in same)
     seen = dict.fromkeys(
-        (*(o.client_order_id for o in told.snapshot.open_orders), *(event.client_order_id for event in told.events))
+        (
+            *(o.client_order_id for o in told.snapshot.open_orders),
+            *(event.client_order_id for event in told.events),
+            *told.ended,
+        )
     )
+    strange = {o.client_order_id: o.symbol for o in told.snapshot.open_orders if o.client_order_id not in ours}
     return Differences(
         events=(*told.events, *_numbered(book, told, [(ours[name], order) for name, order in same.items()])),
         found=tuple(reply for name, order in same.items() if (reply := found(ours[name], order)) is not None),
         mismatched=wrong,
         strangers=tuple(n for n in seen if n.startswith(PREFIX) and n not in ours and n not in watched),
-        others=frozenset(o.symbol for o in told.snapshot.open_orders if not o.client_order_id.startswith(PREFIX)),
+        others=frozenset(symbol for name, symbol in strange.items() if name not in watched),
         back=frozenset(name for name in known if name in watched),
     )
 

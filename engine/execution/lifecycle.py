@@ -41,7 +41,9 @@ OPEN_QUESTIONS = frozenset({_S.INTENDED, _S.SUBMITTED, _S.UNKNOWN})
 class Tracked:
     """One order and where it stands. `filled` is unsigned and cumulative, `cost` the money of it (unsigned, without fees).
     `parts` is how much of it each entry of the attribution got, () before the first fill. `missed` counts the lookups since
-    it was last sent that did not find it, `missed_at` is when the first of them was (epoch seconds)."""
+    it was last sent that did not find it, `missed_at` is when the first of them was (epoch seconds); both are 0 once an answer
+    came. `bound` is the account's signed quantity of the symbol that it was decided on, None = not known. `again` is when it was
+    sent once more (epoch seconds), 0 = never: it ages from there."""
 
     order: Order
     state: OrderState
@@ -50,14 +52,19 @@ class Tracked:
     parts: tuple[Decimal, ...] = ()
     missed: int = 0
     missed_at: int = 0
+    bound: Decimal | None = None
+    again: int = 0
 
     def to(self, state: OrderState) -> Tracked:
-        """The same order in its next state; StateError for a transition that the table does not have."""
+        """The same order in its next state; StateError for a transition that the table does not have. What was found is not
+        missed any more."""
         if state is self.state:
             return self
         if state not in TRANSITIONS[self.state]:
             raise StateError(f"order {self.order.client_order_id}: {self.state} cannot become {state}")
-        return replace(self, state=state)
+        if state in OPEN_QUESTIONS:
+            return replace(self, state=state)
+        return replace(self, state=state, missed=0, missed_at=0)
 
     def with_fill(self, qty: Decimal, price: Decimal) -> Tracked:
         """After a fill of `qty` (unsigned) at `price`; StateError for more than was ordered."""
@@ -72,15 +79,25 @@ class Tracked:
         """After a lookup at `now` that did not find it."""
         return replace(self, missed=self.missed + 1, missed_at=self.missed_at or now)
 
-    def sent_again(self) -> Tracked:
+    def sent_again(self, now: int) -> Tracked:
         """Lookups of before say nothing about an order that was sent since."""
-        return replace(self, missed=0, missed_at=0)
+        return replace(self, missed=0, missed_at=0, again=now)
 
     def adopted(self) -> Tracked:
         """The one way back: an order that was given up as never sent is at the broker after all."""
         if self.state is not _S.EXPIRED_UNSENT:
             raise StateError(f"order {self.order.client_order_id}: {self.state} is not adopted")
         return replace(self, state=_S.ACCEPTED, missed=0, missed_at=0)
+
+    @property
+    def since(self) -> int:
+        """When it was sent the last time (epoch seconds)."""
+        return max(self.again, self.order.epoch)
+
+    @property
+    def lost(self) -> bool:
+        """Nobody knows whether the broker has it, and a lookup did not find it."""
+        return self.missed > 0 and self.state in OPEN_QUESTIONS
 
     @property
     def left(self) -> Decimal:

@@ -63,7 +63,7 @@ def check_moves(book: Book, orders: Iterable[Order]) -> None:
     for tracked in book.orders:
         working.setdefault(tracked.order.symbol, []).append(tracked)
     for order in orders:
-        others = [t for t in working.get(order.symbol, ()) if order.leg == "open" or not t.missed]
+        others = [t for t in working.get(order.symbol, ()) if order.leg == "open" or not t.lost]
         if others:
             now = phase(held=False, tracked=others)
             raise StateError(

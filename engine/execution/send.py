@@ -6,13 +6,13 @@ that may not leave any more gets no reply: it stays INTENDED, and reconciliation
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 
 from ..errors import BrokerError
 from ..orders import Order, OrderState
-from ..ports import Broker, BrokerSnapshot, Position, Reply
+from ..ports import Broker, Reply
+from .grounds import Grounds, lacking
 from .lifecycle import Tracked
 
 #: says why an order may not leave now; "" = it may
@@ -64,29 +64,21 @@ def cancel_all(broker: Broker, client_order_ids: Iterable[str], now: int) -> tup
     return tuple(replies)
 
 
-def still_true(
-    broker: Broker, snapshot: BrokerSnapshot | None, orders: Sequence[Tracked]
-) -> tuple[tuple[Tracked, ...], tuple[Reply, ...]]:
+def still_true(broker: Broker, orders: Sequence[Tracked]) -> tuple[tuple[Tracked, ...], tuple[Reply, ...]]:
     """(Orders whose symbol is held as it was when they were decided, refusals of the others): a fill between the reading and the
     sending changes what they were computed from. Nothing is left when positions cannot be read: then nobody knows."""
-    if not orders or snapshot is None:
-        return tuple(orders), ()
+    if not orders:
+        return (), ()
     try:
-        now = _held(broker.positions())
+        grounds = Grounds.of(broker.positions())
     except BrokerError:
         return (), ()
-    before = _held(snapshot.positions)
-    moved = {s for s in now.keys() | before.keys() if now.get(s) != before.get(s)}
-    told = "the position changed between the decision and the sending; the next decision asks anew"
-    return (
-        tuple(t for t in orders if t.order.symbol not in moved),
-        tuple(
-            Reply(t.order.client_order_id, OrderState.EXPIRED_UNSENT, 0, "", told)
-            for t in orders
-            if t.order.symbol in moved
-        ),
-    )
-
-
-def _held(positions: Iterable[Position]) -> Mapping[str, Decimal]:
-    return {p.symbol: p.qty for p in positions if p.qty}
+    true, refused = list[Tracked](), list[Reply]()
+    for tracked in orders:
+        lack = lacking(tracked, grounds)
+        if lack:
+            why = f"{lack}; the next decision asks anew"
+            refused.append(Reply(tracked.order.client_order_id, OrderState.EXPIRED_UNSENT, 0, "", why))
+        else:
+            true.append(tracked)
+    return tuple(true), tuple(refused)

@@ -60,7 +60,7 @@ def troubles_of(
 
 def _block(tracked: Tracked, now: int, interval: int) -> Block | None:
     order = tracked.order
-    if tracked.state is OrderState.UNKNOWN or tracked.missed:
+    if tracked.state is OrderState.UNKNOWN or tracked.lost:
         kind = "unknown"
     elif tracked.state in OPEN_QUESTIONS:
         if now <= order.epoch:  # sent with this very tick: its answer is stored with the next one

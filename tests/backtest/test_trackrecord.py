@@ -148,7 +148,11 @@ def test_r39_answers_that_are_lost_or_errors_failed_and_refusals_did_not(tmp_pat
         Reply("c", "UNKNOWN", 0, "unknown", "timeout"), Reply("d", "REJECTED", 500, "server", ""),
         Reply("e", "REJECTED", 401, "auth", ""),
     )  # fmt: skip
-    path = written(tmp_path, reply_entry(said, 60), reply_entry((Reply("c", "ACCEPTED", 200, "", ""),), 60, late=True))
+    path = tmp_path / "journal.db"
+    log = SqliteJournal(path)
+    for answers in (said, (Reply("c", "ACCEPTED", 200, "", ""),)):
+        log.append([reply_entry(log, answers, 60)])
+    log.close()
     with JournalReader(path) as journal:
         found = live_run(journal, (at_days(1.0),), ())
     assert (found.orders, found.failed) == (5, 3)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -11,10 +12,10 @@ import pytest
 from qmtl.engine.execution import book as books
 from qmtl.engine.execution.decisions import ENOUGH, Looked, Verdict, verdict
 from qmtl.engine.execution.lifecycle import Tracked
-from qmtl.engine.execution.reconcile import Reconciled, Rules, reconcile
+from qmtl.engine.execution.reconcile import Reconciled, Rules, finish, reconcile, settle
 from qmtl.engine.execution.send import ALWAYS, Permit, still_true, submit_all
 from qmtl.engine.orders import Order, OrderState
-from qmtl.engine.ports import Activity, BrokerOrder, BrokerSnapshot, Position, Reply
+from qmtl.engine.ports import Activity, Asset, BrokerOrder, Reply
 
 ZERO = Decimal(0)
 
@@ -29,7 +30,7 @@ class Desk:
         self.said: list[Reconciled] = []
 
     def send(self, *orders: Order) -> None:
-        self.book = books.add(self.book, orders)
+        self.book = books.add(self.book, orders, self.venue.positions())
         self.known |= {o.client_order_id for o in orders}
         names = {o.client_order_id for o in orders}
         fresh = [t for t in self.book.orders if t.order.client_order_id in names]
@@ -37,7 +38,7 @@ class Desk:
 
     def tick(self, seconds: int = 60) -> Reconciled:
         self.now += seconds
-        rules = Rules(60, self.permit, self.known.__contains__)
+        rules = Rules(60, self.permit, self.known.__contains__, max_skew=5.0)
         done = reconcile(self.venue, self.book, self.replies, self.now, rules)
         self.book, self.replies = done.book, ()
         self.said.append(done)
@@ -104,8 +105,8 @@ def test_an_entry_that_is_too_late_is_not_sent_and_given_up_after_three_lookups(
 
 def test_three_lookups_within_a_minute_are_not_enough(order: Any) -> None:
     late = Tracked(order(), OrderState.UNKNOWN, missed=ENOUGH, missed_at=1990)
-    assert verdict(late, Looked(None), 2000, 120) is Verdict.WAIT
-    assert verdict(late, Looked(None), 2050, 120) is Verdict.GIVE_UP
+    assert verdict(late, Looked(None), 2000, 60) is Verdict.WAIT
+    assert verdict(late, Looked(None), 2050, 60) is Verdict.GIVE_UP
 
 
 @pytest.mark.parametrize(
@@ -134,7 +135,7 @@ def test_the_table_of_decisions(looked: str, now: int, missed: int, wanted: Verd
     there = BrokerOrder(ours.client_order_id, symbol, side, qty, filled, "ACCEPTED", 900)
     found = Looked(None, answered=looked != "silent") if looked in ("missing", "silent") else Looked(there)
     tracked = Tracked(ours, OrderState.UNKNOWN, missed=missed, missed_at=now - 60)
-    assert verdict(tracked, found, now, 120) is wanted
+    assert verdict(tracked, found, now, 60) is wanted
 
 
 def test_an_order_that_was_given_up_and_shows_up_is_adopted_and_its_fill_is_ours(desk: Desk, order: Any) -> None:
@@ -318,17 +319,16 @@ def test_r07_what_may_not_leave_any_more_is_not_sent_by_reconciliation_either(de
 
 
 def test_a_position_that_moved_since_the_decision_stops_its_order(desk: Desk, order: Any) -> None:
-    seen = BrokerSnapshot(ZERO, ZERO, ZERO, (Position("SPY", Decimal(10), Decimal(100)),), (), 0)
     desk.venue.by_hand = {"SPY": Decimal(4)}
     ours = [
-        Tracked(order(qty=-10, leg="close"), OrderState.INTENDED),
-        Tracked(order(symbol="QQQ"), OrderState.INTENDED),
+        Tracked(order(qty=-10, leg="close"), OrderState.INTENDED, bound=Decimal(10)),
+        Tracked(order(symbol="QQQ"), OrderState.INTENDED, bound=ZERO),
     ]
-    left, refused = still_true(desk.venue, seen, ours)
+    left, refused = still_true(desk.venue, ours)
     assert [t.order.symbol for t in left] == ["QQQ"]
     assert [(r.state, r.client_order_id) for r in refused] == [("EXPIRED_UNSENT", ours[0].order.client_order_id)]
     desk.venue.down = True
-    assert still_true(desk.venue, seen, ours) == ((), ())
+    assert still_true(desk.venue, ours) == ((), ())
 
 
 def test_a_refusal_is_an_answer(desk: Desk, order: Any) -> None:
@@ -339,3 +339,113 @@ def test_a_refusal_is_an_answer(desk: Desk, order: Any) -> None:
     assert desk.book.orders == ()
     assert isinstance(done.replies, tuple)
     assert not [r for r in done.replies if isinstance(r, Reply) and r.state == "UNKNOWN"]
+
+
+def test_what_was_found_is_not_lost_any_more(desk: Desk, order: Any) -> None:
+    """An order that one lookup missed and the next one found is a working order like any other: it ages and is cancelled."""
+    desk.venue.fates = deque(["gone"])
+    desk.send(one := order())
+    desk.tick(600)
+    assert [w.lost for w in books.working(desk.book)] == [True]
+    desk.venue.submit(one, desk.now)  # it was under way
+    desk.tick()
+    assert desk.states == ["ACCEPTED"]
+    assert [(w.lost, t.missed) for w, t in zip(books.working(desk.book), desk.book.orders, strict=True)] == [(False, 0)]
+
+
+@pytest.mark.parametrize(("seconds", "sent"), [(60, 2), (600, 2), (660, 1)])
+def test_an_exit_is_sent_again_for_ten_ticks(desk: Desk, order: Any, seconds: int, sent: int) -> None:
+    desk.venue.by_hand = {"SPY": Decimal(10)}
+    desk.venue.fates = deque(["gone"])
+    one = replace(order(qty=-10, leg="close"), valid_until=0)
+    desk.send(one)
+    desk.tick(seconds)
+    assert desk.venue.sent == {one.client_order_id: sent}
+
+
+@pytest.mark.parametrize("now", ["0", "4", "-10", "11"])
+def test_r12_an_exit_is_not_sent_again_when_the_position_moved(desk: Desk, order: Any, now: str) -> None:
+    """Nobody crosses zero, or leaves a rest: the next decision asks anew."""
+    desk.venue.by_hand = {"SPY": Decimal(10)}
+    desk.venue.fates = deque(["gone"])
+    one = replace(order(qty=-10, leg="close"), valid_until=0)
+    desk.send(one)
+    desk.venue.by_hand = {"SPY": Decimal(now)}
+    for _ in range(14):
+        desk.tick()
+    assert desk.venue.sent == {one.client_order_id: 1}
+    assert desk.book.orders == ()
+
+
+@pytest.mark.parametrize("what", ["blocked", "skew", "external order", "untradable", "runner", "cannot be borrowed"])
+def test_an_entry_is_not_sent_again_while_entries_are_blocked(desk: Desk, order: Any, what: str) -> None:
+    wanted = order(qty=-10) if what == "cannot be borrowed" else order()
+    desk.venue.fates = deque(["gone"])
+    desk.send(wanted)
+    desk.venue.facts = {
+        "blocked": {"blocked": "trading blocked"},
+        "skew": {"skew": 600.0},
+        "untradable": {"assets": (Asset("SPY", tradable=False),)},
+        "cannot be borrowed": {"assets": (Asset("SPY", easy_to_borrow=False),)},
+    }.get(what, {})
+    if what in ("external order", "runner"):
+        name = "by-hand" if what == "external order" else "q1-" + "a" * 26
+        desk.venue.orders[name] = BrokerOrder(name, "SPY", "buy", Decimal(1), ZERO, "ACCEPTED", 900)
+    desk.tick()
+    assert desk.venue.sent == {wanted.client_order_id: 1}
+    desk.venue.facts = {}
+    desk.venue.orders.clear()
+    desk.tick()
+    assert desk.venue.sent == {wanted.client_order_id: 2}
+
+
+def test_a_run_that_ended_in_the_middle_sends_nothing_when_the_account_cannot_be_read(desk: Desk, order: Any) -> None:
+    book = books.add(desk.book, [one := order()])
+    rules = Rules(60, ALWAYS, desk.known.__contains__)
+    desk.venue.down = True
+    assert finish(desk.venue, book, frozenset(), desk.now, rules).replies == ()
+    desk.venue.down = False
+    assert finish(desk.venue, book, frozenset([one.client_order_id]), desk.now, rules).replies == ()
+    assert desk.venue.sent == {}
+    assert [r.state for r in finish(desk.venue, book, frozenset(), desk.now, rules).replies] == ["ACCEPTED"]
+
+
+def test_r08_an_order_of_another_runner_is_seen_although_it_filled_between_two_ticks(desk: Desk, order: Any) -> None:
+    desk.tick()
+    stranger = order(symbol="QQQ", epoch=960)
+    desk.venue.submit(stranger, 960)
+    desk.venue.fill(stranger.client_order_id, 10, "50")
+    desk.venue.ended = (stranger.client_order_id,)
+    assert desk.tick().runners == (stranger.client_order_id,)
+
+
+def test_r03_an_id_that_is_used_for_something_else_is_another_runner_whoever_says_it(desk: Desk, order: Any) -> None:
+    desk.send(one := order())
+    desk.replies = (Reply(one.client_order_id, "REJECTED", 422, "mismatch", "sell 5 SPY has this client id already"),)
+    theirs = BrokerOrder(one.client_order_id, "SPY", "sell", Decimal(5), ZERO, "ACCEPTED", 900)
+    desk.venue.orders[one.client_order_id] = theirs
+    done = desk.tick()
+    assert done.runners == (one.client_order_id,)
+    assert done.others == frozenset({"SPY"})
+
+
+def test_every_order_of_a_long_watch_list_is_asked_for(desk: Desk, order: Any) -> None:
+    for i in range(20):
+        lost = Tracked(order(symbol=f"S{i}"), OrderState.EXPIRED_UNSENT)
+        desk.book = books.watching(desk.book, [lost], desk.now)
+    last = desk.book.watched[-1].order
+    desk.venue.submit(last, desk.now)
+    desk.venue.fill(last.client_order_id, 10, "50")
+    for _ in range(4):
+        desk.tick()
+    assert dict(desk.book.ledger) == {"S19": Decimal(10)}
+
+
+def test_r36_questions_about_single_orders_end_with_the_time_for_them(desk: Desk, order: Any) -> None:
+    desk.send(*(order(symbol=f"S{i}") for i in range(6)))
+    desk.book = replace(desk.book, orders=tuple(t.to(OrderState.UNKNOWN) for t in desk.book.orders))
+    left = iter([True, True])
+    rules = Rules(60, desk.permit, desk.known.__contains__, in_time=lambda: next(left, False))
+    done = settle(desk.venue, desk.book, frozenset(), 960, rules, None)
+    assert len(done.orders) == 2
+    assert len(done.book.orders) == 6

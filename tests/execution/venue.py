@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from typing import Any
 
 from qmtl.engine.errors import BrokerError
 from qmtl.engine.orders import Attribution, Order, client_order_id
@@ -42,6 +43,8 @@ class Venue:
     canceled: list[str] = field(default_factory=list)
     down: bool = False
     now: int = 900
+    facts: dict[str, Any] = field(default_factory=dict)
+    ended: tuple[str, ...] = ()
 
     account_id = "test"
 
@@ -56,7 +59,8 @@ class Venue:
         fresh = tuple(a for a in self.activities if a.id > known.cursor) if known.cursor else ()
         cursor = max((a.id for a in self.activities), default="0")
         money = Decimal(100_000)
-        return Told(BrokerSnapshot(money, money, money, self.positions(), live, 0), (), told, fresh, cursor)
+        snapshot = BrokerSnapshot(money, money, money, self.positions(), live, 0, **self.facts)
+        return Told(snapshot, (), told, fresh, cursor, ended=self.ended if known.heard else ())
 
     def positions(self) -> tuple[Position, ...]:
         if self.down:

@@ -163,11 +163,14 @@ def _fields(life: Life) -> dict[str, Any]:
 def test_r03_an_id_that_is_used_already_means_already_placed(place: Build) -> None:
     """The lookup says that it is not there, so the same order is sent again; the refusal of its id is no refusal of it."""
     here = place(AAA="+")
+    here.edit("min_delta:", "cancel_after: 40, min_delta:")
     run = here.rig()
+    here.venue.fault({"do": "slow_fill", "seconds": 90, "match": {"symbol": "AAA"}})
     here.venue.fault({"do": "accept_then_drop", "match": POST}, {"do": "refuse", "as": "no_order", "match": BY_ID})
-    here.venue.fault({"do": "stale_list", "match": {"method": "GET", "path": "/v2/orders"}, "times": 2})
+    here.venue.fault({"do": "stale_list", "match": {"method": "GET", "path": "/v2/orders"}, "times": 3})
     run.tick("09:45")
     run.tick(times=3)
+    run.tick("10:00", times=2)
     (order,) = orders(here.venue)
     assert order["posts"] == 2
     assert here.venue.book()["posts"][order["client_order_id"]]["refused"] == 1

@@ -169,7 +169,7 @@ def test_r36_a_tick_that_is_late_sends_nothing_more_and_the_next_one_goes_on(pla
     here = place(AAA="+", BBB="+", CCC="+")
     run = here.rig()
     assert settings_of(run.deployment).deadline == 48.0
-    run.set(deadline=1.5)
+    run.set(deadline=0.8)
     here.venue.fault({"do": "accept_then_hang", "match": POST})
     sent = run.tick("09:45").netted.orders
     assert len(sent) == 3

@@ -169,9 +169,9 @@ def _check_rate(venue: Venue) -> None:
 
 
 def _headers(venue: Venue) -> dict[str, str]:
-    """Where no limit is set, the 200 of Alpaca of which one is always used: else a client that minds its budget would stand
-    still while a virtual clock does."""
-    limit = venue.settings.rate_limit or 200
+    """Where no limit is set, one that nobody reaches: a client that minds its budget by its own clock would stand still while a
+    virtual clock runs through days."""
+    limit = venue.settings.rate_limit or 100_000
     left = limit - venue.in_minute if venue.settings.rate_limit else limit - 1
     return {
         "X-RateLimit-Limit": str(limit),

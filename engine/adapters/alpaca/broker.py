@@ -36,10 +36,12 @@ _ABOUT_ASSETS = frozenset({"asset", "short", "fraction", "halted"})
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
-    """Orders at one moment: those that are open, and of the known ones every one that the broker has."""
+    """Orders at one moment: those that are open, of the known ones every one that the broker has, and client ids of others that were
+    sent since the last reading and ended."""
 
     open: tuple[BrokerOrder, ...]
     known: tuple[BrokerOrder, ...]
+    ended: tuple[str, ...]
 
 
 class AlpacaBroker:
@@ -75,12 +77,13 @@ class AlpacaBroker:
         flows, cursor, lack = self._flows(known.cursor, now, until)
         snapshot = self._snapshot(orders.open, now, until)
         if orders.open or known.orders:
-            later = self._orders(known, until)
+            later = replace(self._orders(replace(known, heard=0), until), ended=orders.ended)
             if later != orders:
                 orders, snapshot = later, self._snapshot(later.open, now, until)
         kept = {*known.orders, *(order.client_order_id for order in orders.open)}
         self._names = {name: number for name, number in self._names.items() if name in kept}
-        return Told(replace(snapshot, blocked=snapshot.blocked or lack), (), orders.known, flows, cursor)
+        blocked = snapshot.blocked or lack
+        return Told(replace(snapshot, blocked=blocked), (), orders.known, flows, cursor, ended=orders.ended)
 
     def positions(self) -> tuple[Position, ...]:
         """What is held this moment: one request."""
@@ -142,19 +145,24 @@ class AlpacaBroker:
             return (), after, "what was paid in or out cannot be read"
 
     def _orders(self, known: Known, until: float) -> _Reading:
-        """Open orders of everybody; known ones that are not among them from the list of ended ones, then one by one."""
+        """Open orders of everybody; known ones that are not among them from the list of ended ones, then one by one. That list goes
+        back to the last reading in any case: an order of somebody else may come and fill between two ticks."""
         wanted = frozenset(known.orders)
         live = [self._noted(one) for one in open_orders(self._reader, until)]
         found = {order.client_order_id: order for order in live if order.client_order_id in wanted}
-        missing = wanted - found.keys()
-        if missing:
-            ended = ended_orders(self._reader, known.since, missing, until)
-            found.update((one.order.client_order_id, self._noted(one)) for one in ended)
+        missing, ended = wanted - found.keys(), tuple[Placed, ...]()
+        if missing or known.heard:
+            moments = (known.since if missing else 0, known.heard)
+            since = min((moment for moment in moments if moment), default=0)
+            ended = ended_orders(self._reader, since, missing, until)
+            there = (one for one in ended if one.order.client_order_id in wanted)
+            found.update((one.order.client_order_id, self._noted(one)) for one in there)
         for name in sorted(wanted - found.keys()):
             order = self._lookup(name, until)
             if order is not None:
                 found[name] = order
-        return _Reading(tuple(live), tuple(found[name] for name in known.orders if name in found))
+        others = tuple(one.order.client_order_id for one in ended if one.order.client_order_id not in wanted)
+        return _Reading(tuple(live), tuple(found[name] for name in known.orders if name in found), others)
 
     def _lookup(self, name: str, until: float) -> BrokerOrder | None:
         answer = self._line.get(_BY_CLIENT_ID, {"client_order_id": name}, until=until)

@@ -66,18 +66,18 @@ def open_orders(reader: Reader, until: float) -> tuple[Placed, ...]:
 
 
 def ended_orders(reader: Reader, since: int, wanted: frozenset[str], until: float) -> tuple[Placed, ...]:
-    """Those of the `wanted` client ids that ended, among orders sent after `since` (epoch seconds). Not all of them, where so many
-    ended that the list has too many pages."""
+    """Orders of everybody that ended, among those sent after `since` (epoch seconds), oldest first. Not all of them, where so many
+    ended that the list has too many pages. While one of the `wanted` client ids is missing, a short page is not the last one."""
 
     def next_page(found: Mapping[str, Placed]) -> dict[str, str] | None:
-        if wanted <= {one.order.client_order_id for one in found.values()}:
+        if len(found) % PAGE and wanted <= {one.order.client_order_id for one in found.values()}:
             return None
         return {"after": stamp(max(one.sent for one in found.values()) - _MICRO)}
 
     after = stamp((since - SLACK) * NANO)
     query = {"status": "closed", "limit": str(PAGE), "direction": "asc", "nested": "false", "after": after}
     found, _ = _orders(reader, query, next_page, until)
-    return tuple(one for one in found.values() if one.order.client_order_id in wanted)
+    return tuple(found.values())
 
 
 def flows_after(reader: Reader, text: str, now: int, until: float) -> tuple[tuple[Activity, ...], str]:
