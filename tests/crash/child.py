@@ -1,7 +1,8 @@
 """One life of the real program against the venue: what `qmtl run --config FILE` does, on the venue's clock.
 
 In: a `Life`. Out: the exit code, or no code at all because it was killed. Everything is the program's own (deployment, edges, loop,
-signals) but two things: time is asked of the venue and moved there before each tick, and kill points lie around its methods. Only a
+signals) but three things: time is asked of the venue and moved there before each tick, kill points lie around its methods, and the
+journal moves its log into its file after some ticks where it takes some hours else, so that lives which are short get there. Only a
 life that shows what the judge can see is `broken` on purpose.
 """
 
@@ -39,8 +40,12 @@ class Life:
     broken: tuple[str, ...] = ()
 
 
+#: said before the program says why it ends, with the kind of the error
+ENDED_BY = "ended by "
 #: seconds from the first quiet tick to the first decision: a bar after the opening
 _EARLY = 2_700
+#: pages of a journal's log that are moved in the next pause
+_PAGES = 12
 
 
 def obituary_of(log: str) -> str:
@@ -54,10 +59,13 @@ def live(life: Life) -> int:
     os.dup2(log, 1)
     os.dup2(log, 2)
     os.environ |= {"APCA_API_KEY_ID": life.key, "APCA_API_SECRET_KEY": life.secret, "QMTL_STATE": life.state}
+    from qmtl.engine.journal import sqlite
+
     points = Points(life.counts, life.deaths, obituary_of(life.log))
     for name in life.broken:
         BREAKS[name]()
     points.install()
+    sqlite.IDLE_PAGES = _PAGES
     try:
         code = _run(life, points)
     except SystemExit as ended:
@@ -86,6 +94,7 @@ def _run(life: Life, points: Points) -> int:
     try:
         session.run(compiled.programs, Asked(wall=clock.wall, times=clock.times))
     except QmtlError as error:
+        print(f"{ENDED_BY}{type(error).__name__}", file=sys.stderr)
         leave(error)
     return 0
 

@@ -23,6 +23,8 @@ _OUTSIDE: Final = 6
 _LONGEST: Final = 1.5
 #: kills before and after a request make later passings fewer (an order that was sent is not sent again), so the last ones are not drawn
 _SURE: Final = 0.6
+#: a point that a month without kills passes no more often than this is one of the start
+_STARTS: Final = 2
 
 
 class Deaths:
@@ -30,26 +32,29 @@ class Deaths:
 
     def __init__(self, plan: Plan) -> None:
         self._draw = random.Random(plan.seed)
-        counts = dict(plan.passed)
         self._at: dict[str, list[int]] = {}
         for point, nth in plan.deaths:
             self._at.setdefault(point, []).append(nth)
         self._walls = plan.kills // _OUTSIDE
-        if plan.kills:
-            points = sorted({*counts, *AFTER_A_CRASH})
-            wanted = plan.kills - self._walls
-            self._draw.shuffle(points)
-            # few kills: first those that lookups are about, then whatever the draw says
-            first = sorted(points, key=lambda point: point not in AFTER_A_CRASH)[:wanted]
-            more = [self._draw.choice(points) for _ in range(wanted - len(first))]
-            for point in (*first, *more):
-                self._at.setdefault(point, []).append(self._drawn(point, counts))
+        for point, nth in self._points(dict(plan.passed), plan.kills - self._walls) if plan.kills else ():
+            self._at.setdefault(point, []).append(nth)
         for numbers in self._at.values():
             numbers.sort()
 
-    def _drawn(self, point: str, counts: dict[str, int]) -> int:
-        most = 1 if point in AFTER_A_CRASH else max(1, int(counts.get(point, 1) * _SURE))
-        return self._draw.randint(1, most)
+    def _points(self, counts: dict[str, int], kills: int) -> list[tuple[str, int]]:
+        """Every point once, as far as the kills reach (lookups first), then any."""
+        points = sorted({*counts, *AFTER_A_CRASH})
+        self._draw.shuffle(points)
+        once = sorted(points, key=lambda point: point not in AFTER_A_CRASH)[:kills]
+        more = [self._draw.choice(points) for _ in range(kills - len(once))]
+        return [(point, self._drawn(point, counts, kills)) for point in (*once, *more)]
+
+    def _drawn(self, point: str, counts: dict[str, int], kills: int) -> int:
+        if point in AFTER_A_CRASH:
+            return 1
+        # what belongs to a start is passed by every life, so it may be the start of any of them
+        most = kills / 3 if counts.get(point, 0) <= _STARTS else counts[point] * _SURE
+        return self._draw.randint(1, max(1, int(most)))
 
     def next(self) -> dict[str, int]:
         """Points at which the next life dies, with the passing."""

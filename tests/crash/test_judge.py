@@ -1,0 +1,57 @@
+"""The judge of the crash proof sees what it counts: programs that are broken on purpose do not come through, and the same scenario
+with the real program does.
+
+All begin with the same first tick, which is run once. Each lives through a part of a session without kills, or with one at the step
+where its defect shows."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from .campaign import Month, Nursery, Plan, month, nursery
+from .markets import made_up
+
+DAY = "2025-11-12"
+TICKS = 14
+#: an order of that symbol waits for half an hour, so that there is time to find and cancel it
+SLOW = {"do": "slow_fill", "times": 0, "seconds": 1800}
+Try = Callable[..., Month]
+
+
+@pytest.fixture(scope="module")
+def attempt(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Goes on from the first tick with these breaks: a function of a plan's fields."""
+    bars, vix = made_up(tmp_path_factory.mktemp("market"), DAY, DAY, 7)
+    plan = Plan(bars, vix, DAY, DAY, 7, limit=1)
+    first = tmp_path_factory.mktemp("first")
+    with nursery() as lives:
+        month(plan, first, lives, rest=False)
+
+        def go_on(home: Path, **more: Any) -> Month:
+            shutil.copytree(first, home, dirs_exist_ok=True)
+            return month(replace(plan, limit=TICKS, **more), home, lives)
+
+        yield go_on
+
+
+def test_the_real_program_comes_through(attempt: Try, tmp_path: Path) -> None:
+    verdict = attempt(tmp_path).verdict
+    assert verdict is not None
+    assert (verdict.wrong, verdict.well) == ((), True)
+    assert verdict.fills > 3
+
+
+def test_r11_an_order_that_arrives_late_is_found_and_not_sent_twice(attempt: Try, tmp_path: Path) -> None:
+    done = attempt(tmp_path / "well", broken=("late",))
+    assert done.verdict is not None
+    assert done.verdict.wrong == ()
+    broken = attempt(tmp_path / "broken", broken=("late", "hasty")).verdict
+    assert broken is not None
+    assert broken.doubled
+    assert not broken.well
