@@ -81,37 +81,42 @@ def _careless() -> None:
 
 
 class _Held:
-    """A POST that hangs in the network: the program gets no answer, and the broker gets the order later."""
+    """The first entry hangs in the network: the program gets no answer, and the broker gets the order later."""
 
     def __init__(self, *, ticks: int) -> None:
         """Delivered after so many ticks, lookups without an answer until then; 0: after the tick in which the program gave it up,
         lookups answered."""
+        from qmtl.engine.adapters.alpaca.broker import AlpacaBroker
         from qmtl.engine.adapters.alpaca.transport import Answer, Line
         from qmtl.engine.runtime import Runtime
 
-        self.ticks, self.age, self.name, self.call = ticks, 0, "", ()
-        ask, tick, silence = Line._ask, Runtime.tick, Answer(0, failure="no answer in time")
+        self.ticks, self.age, self.name, self.over, self.call = ticks, 0, "", False, ()
+        ask, tick, submit = Line._ask, Runtime.tick, AlpacaBroker.submit
+
+        def submitted(broker: Any, order: Any, now: int) -> Any:
+            if order.leg == "open" and not self.name:
+                self.name = order.client_order_id
+            return submit(broker, order, now)
 
         def asked(line: Any, method: str, path: str, data: Any, until: Any) -> Any:
-            if method == "POST" and path == "/orders" and not self.name:
-                self.name, self.call = data["client_order_id"], (line, method, path, dict(data), None)
-            about = isinstance(data, dict) and self.call and data.get("client_order_id") == self.name
-            if about and (method == "POST" or self.ticks):
-                return silence
-            return ask(line, method, path, data, until)
+            held = not self.over and isinstance(data, dict) and data.get("client_order_id", "") == self.name
+            if not (held and self.name) or (method == "GET" and not self.ticks):
+                return ask(line, method, path, data, until)
+            if method == "POST":
+                self.call = self.call or (line, method, path, dict(data), None)
+            return Answer(0, failure="no answer in time")
 
         def ticked(run: Any, now: int) -> Any:
             report = tick(run, now)
-            if not self.call:
-                return report
-            self.age += 1
+            self.age += bool(self.call)
             there = self.name in {tracked.order.client_order_id for tracked in run.progress.book.orders}
-            if self.age > self.ticks if self.ticks else not there:
-                call, self.call = self.call, ()
-                assert ask(*call).status == 200
+            if self.call and not self.over and (self.age > self.ticks if self.ticks else not there):
+                self.over = True
+                answer = ask(*self.call)
+                assert answer.status == 200, answer.body
             return report
 
-        Line._ask, Runtime.tick = asked, ticked  # type: ignore[method-assign]
+        AlpacaBroker.submit, Line._ask, Runtime.tick = submitted, asked, ticked  # type: ignore[method-assign]
 
 
 BREAKS: Final[dict[str, Callable[[], object]]] = {
