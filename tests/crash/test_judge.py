@@ -47,11 +47,37 @@ def test_the_real_program_comes_through(attempt: Try, tmp_path: Path) -> None:
     assert verdict.fills > 3
 
 
-def test_r11_an_order_that_arrives_late_is_found_and_not_sent_twice(attempt: Try, tmp_path: Path) -> None:
-    done = attempt(tmp_path / "well", broken=("late",))
+def told(done: Month) -> Any:
     assert done.verdict is not None
-    assert done.verdict.wrong == ()
-    broken = attempt(tmp_path / "broken", broken=("late", "hasty")).verdict
-    assert broken is not None
+    print(done.verdict)
+    return done.verdict
+
+
+def test_r11_an_order_that_arrives_late_is_found_and_not_sent_twice(attempt: Try, tmp_path: Path) -> None:
+    assert told(attempt(tmp_path / "well", broken=("late",))).wrong == ()
+    broken = told(attempt(tmp_path / "broken", broken=("late", "hasty")))
     assert broken.doubled
+    assert not broken.well
+
+
+def test_r05_an_order_that_leaves_before_its_intent_is_seen_at_the_kill(attempt: Try, tmp_path: Path) -> None:
+    sent = (("after POST order", 1),)
+    assert told(attempt(tmp_path / "well", deaths=sent)).wrong == ()
+    broken = attempt(tmp_path / "broken", deaths=sent, broken=("early",))
+    assert told(broken).unexplained
+    assert "left before its intent" in broken.early[0]
+    assert not told(broken).well
+
+
+def test_r12_a_fill_that_is_not_heard_is_lost(attempt: Try, tmp_path: Path) -> None:
+    broken = told(attempt(tmp_path, broken=("deaf",)))
+    assert broken.lost
+    assert broken.unexplained
+    assert not broken.well
+
+
+def test_r01_an_order_that_was_given_up_and_arrives_is_watched_for(attempt: Try, tmp_path: Path) -> None:
+    assert told(attempt(tmp_path / "well", broken=("very late",), rules=(SLOW,))).wrong == ()
+    broken = told(attempt(tmp_path / "broken", broken=("very late", "careless"), rules=(SLOW,)))
+    assert broken.lost
     assert not broken.well
