@@ -128,7 +128,7 @@ class _Clock:
             """Ticks of a replay, each after the venue's clock got there."""
 
             def after(self, last: int, sent: bool) -> int | None:
-                now = ReplayTimes.after(self, last, sent)
+                now = ReplayTimes.after(self, last, sent and not life.quiet)
                 if now is not None:
                     clock.move(now)
                 return now

@@ -18,11 +18,13 @@ if TYPE_CHECKING:
 #: a kill from outside, at no point
 WALL: Final = "the wall clock"
 #: one in so many kills is by the clock on the wall
-_OUTSIDE: Final = 6
+_OUTSIDE: Final = 8
 #: seconds that such a life has: from within its start to some ticks later
 _LONGEST: Final = 1.5
 #: kills before and after a request make later passings fewer (an order that was sent is not sent again), so the last ones are not drawn
 _SURE: Final = 0.6
+#: with faults there are fewer orders too
+_SURE_WITH_FAULTS: Final = 0.35
 #: a point that a month without kills passes no more often than this is one of the start
 _STARTS: Final = 2
 
@@ -32,6 +34,7 @@ class Deaths:
 
     def __init__(self, plan: Plan) -> None:
         self._draw = random.Random(plan.seed)
+        self._sure = _SURE_WITH_FAULTS if plan.faults else _SURE
         self._at: dict[str, list[int]] = {}
         for point, nth in plan.deaths:
             self._at.setdefault(point, []).append(nth)
@@ -53,7 +56,7 @@ class Deaths:
         if point in AFTER_A_CRASH:
             return 1
         # what belongs to a start is passed by every life, so it may be the start of any of them
-        most = kills / 3 if counts.get(point, 0) <= _STARTS else counts[point] * _SURE
+        most = kills / 3 if counts.get(point, 0) <= _STARTS else counts[point] * self._sure
         return self._draw.randint(1, max(1, int(most)))
 
     def next(self) -> dict[str, int]:

@@ -14,10 +14,8 @@ from typing import Any
 
 import pytest
 
-from .campaign import Month, Nursery, Plan, month, nursery
-from .markets import made_up
+from .campaign import Month, Nursery, Plan, month
 
-DAY = "2025-11-12"
 TICKS = 14
 #: an order of that symbol waits for half an hour, so that there is time to find and cancel it
 SLOW = {"do": "slow_fill", "times": 0, "seconds": 1800}
@@ -25,19 +23,17 @@ Try = Callable[..., Month]
 
 
 @pytest.fixture(scope="module")
-def attempt(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """Goes on from the first tick with these breaks: a function of a plan's fields."""
-    bars, vix = made_up(tmp_path_factory.mktemp("market"), DAY, DAY, 7)
-    plan = Plan(bars, vix, DAY, DAY, 7, limit=1)
+def attempt(market: Plan, lives: Nursery, tmp_path_factory: pytest.TempPathFactory) -> Try:
+    """Goes on from the first tick with these breaks: a function of a folder and a plan's fields."""
+    plan = replace(market, end=market.start, limit=1)
     first = tmp_path_factory.mktemp("first")
-    with nursery() as lives:
-        month(plan, first, lives, rest=False)
+    month(plan, first, lives, rest=False)
 
-        def go_on(home: Path, **more: Any) -> Month:
-            shutil.copytree(first, home, dirs_exist_ok=True)
-            return month(replace(plan, limit=TICKS, **more), home, lives)
+    def go_on(home: Path, **more: Any) -> Month:
+        shutil.copytree(first, home, dirs_exist_ok=True)
+        return month(replace(plan, limit=TICKS, **more), home, lives)
 
-        yield go_on
+    return go_on
 
 
 def test_the_real_program_comes_through(attempt: Try, tmp_path: Path) -> None:
