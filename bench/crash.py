@@ -4,7 +4,7 @@
 
 Months of recorded (or, without them, made-up) bars, each in a new folder with a new book. First a month in which nothing happens; then
 months in which the process is killed by SIGKILL at named steps of journal, network, clock and logs, in turn alone and together with
-faults of broker and network. Killed alone, the venue's book must end the same as without. What is counted in every month stands in
+faults of broker and network. In all of them orders of two symbols are filled late and cancelled by age. Killed alone, the venue's book must end the same as without. What is counted in every month stands in
 tests/crash/verdict.py; each of doubled, lost, unexplained and blocked has to be 0.
 
 It may be stopped at any time: finished months stand in the state file, and the same command goes on after them. The last line is JSON:
@@ -28,7 +28,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 sys.path.insert(1, str(ROOT / "bench"))
 
-from tests.crash.campaign import Month, Plan, comparable, month, nursery  # noqa: E402
+from tests.crash.campaign import LATE, Month, Plan, comparable, month, nursery  # noqa: E402
 from tests.crash.markets import made_up  # noqa: E402
 
 #: counts that have to be 0
@@ -47,7 +47,7 @@ def main() -> None:
         raise SystemExit(f"{state_file} is of another command: {state['asked']}; name another --state")
     with tempfile.TemporaryDirectory() as scratch, nursery() as lives:
         home = Path(scratch)
-        plan = _plan(wanted, home)
+        plan = replace(_plan(wanted, home), rules=LATE)
         print(f"{plan.start} to {plan.end} over {plan.bars}", flush=True)
         base = _month(plan, home / "base", lives)
         print(f"without kills: {base.verdict}", flush=True)

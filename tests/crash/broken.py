@@ -77,7 +77,7 @@ def _careless() -> None:
     from qmtl.engine.execution import book
 
     assert book.watching
-    book.watching = lambda kept, given_up, now: kept  # noqa: ARG005 - the signature of what it stands for
+    book.watching = lambda kept, given_up, now: kept
 
 
 class _Held:

@@ -57,6 +57,11 @@ snapshot_every: {every}
 """
 
 
+#: two symbols fill later than an order may work, so that theirs are cancelled by age
+LATE = tuple(
+    {"do": "slow_fill", "times": 0, "seconds": 1800, "match": {"method": "POST", "path": "/v2/orders", "symbol": symbol}}
+    for symbol in ("GS", "QQQ")
+)
 #: errors of a start that a bad network explains: whoever watches over the process starts it again
 _NO_ANSWER = frozenset({"BrokerError", "DataError", "SilentFeedError"})
 #: most starts one after another that may end so: about one in three comes through
@@ -302,4 +307,4 @@ def _after(day: str) -> str:
     return next(one for one in days if one > day)
 
 
-__all__ = ["Month", "Plan", "comparable", "month", "nursery"]
+__all__ = ["LATE", "Month", "Plan", "comparable", "month", "nursery"]

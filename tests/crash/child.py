@@ -94,7 +94,7 @@ def _run(life: Life, points: Points) -> int:
     try:
         session.run(compiled.programs, Asked(wall=clock.wall, times=clock.times))
     except QmtlError as error:
-        print(f"{ENDED_BY}{type(error).__name__}", file=sys.stderr)
+        sys.stderr.write(f"{ENDED_BY}{type(error).__name__}\n")
         leave(error)
     return 0
 

@@ -12,15 +12,9 @@ from typing import Any
 
 import pytest
 
-from .campaign import Month, Nursery, Plan, comparable, month
+from .campaign import LATE, Month, Nursery, Plan, comparable, month
 from .deaths import WALL
 from .points import AFTER_A_CRASH, POINTS
-
-#: longer than an order may work: these are cancelled by their age
-LATE = tuple(
-    {"do": "slow_fill", "times": 0, "seconds": 1800, "match": {"method": "POST", "path": "/v2/orders", "symbol": symbol}}
-    for symbol in ("GS", "QQQ")
-)
 
 
 @pytest.fixture(scope="module")

@@ -45,7 +45,6 @@ def test_the_real_program_comes_through(attempt: Try, tmp_path: Path) -> None:
 
 def told(done: Month) -> Any:
     assert done.verdict is not None
-    print(done.verdict)
     return done.verdict
 
 
