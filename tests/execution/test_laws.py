@@ -69,6 +69,7 @@ STEPS = st.lists(
         st.tuples(st.just("cancel"), st.integers(0, 3), st.just(0)),
         st.tuples(st.just("tick"), st.sampled_from([60, 60, 60, 900]), st.booleans()),
         st.tuples(st.just("restart"), st.just(0), st.just(0)),
+        st.tuples(st.just("hour"), st.just(0), st.just(0)),
         st.tuples(st.just("late"), st.integers(0, 3), st.just(0)),
     ),
     max_size=30,
@@ -173,6 +174,9 @@ def test_law_the_book_ends_as_the_broker_has_it(
             life.tick(first, down=second)
         elif kind == "restart":
             life.restart()
+        elif kind == "hour":  # what nobody answered for is given up
+            for _ in range(4):
+                life.tick(900, down=False)
         elif kind == "late":
             life.arrives(first)
         elif name is not None:
