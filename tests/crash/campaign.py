@@ -59,7 +59,12 @@ snapshot_every: {every}
 
 #: two symbols fill later than an order may work, so that theirs are cancelled by age
 LATE = tuple(
-    {"do": "slow_fill", "times": 0, "seconds": 1800, "match": {"method": "POST", "path": "/v2/orders", "symbol": symbol}}
+    {
+        "do": "slow_fill",
+        "times": 0,
+        "seconds": 1800,
+        "match": {"method": "POST", "path": "/v2/orders", "symbol": symbol},
+    }
     for symbol in ("GS", "QQQ")
 )
 #: errors of a start that a bad network explains: whoever watches over the process starts it again

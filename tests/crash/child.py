@@ -1,7 +1,8 @@
 """One life of the real program against the venue: what `qmtl run --config FILE` does, on the venue's clock.
 
 In: a `Life`. Out: the exit code, or no code at all because it was killed. Everything is the program's own (deployment, edges, loop,
-signals) but three things: time is asked of the venue and moved there before each tick, kill points lie around its methods, and the
+signals) but four things: time is asked of the venue and moved there before each tick; the minute in which so many requests may leave
+is one of that clock too (after a 429 the rest of the days would else go by unheard); kill points lie around its methods; and the
 journal moves its log into its file after some ticks where it takes some hours else, so that lives which are short get there. Only a
 life that shows what the judge can see is `broken` on purpose.
 """
@@ -83,6 +84,7 @@ def _run(life: Life, points: Points) -> int:
     from qmtl.cli.watch import Watch
     from qmtl.cli.wiring import Asked, effective
     from qmtl.dsl.compile import compile_deployment
+    from qmtl.engine.adapters.alpaca import wiring
     from qmtl.engine.errors import QmtlError
 
     venue = Handle(life.url, life.key, life.secret, "", 0)
@@ -90,6 +92,8 @@ def _run(life: Life, points: Points) -> int:
     assert compiled.deployment is not None, compiled.diagnostics
     deployment = effective(compiled.deployment, Path(life.config).parent)
     clock = _Clock(venue, points, life)
+    honest = wiring.Budget
+    wiring.Budget = lambda *given, **more: honest(*given, **more | {"clock": clock.wall, "sleep": lambda _: None})  # type: ignore[assignment,misc]
     session = Session(deployment, Watch.on(Path(life.config), compiled, {}), display(quiet=True), life.limit or None)
     try:
         session.run(compiled.programs, Asked(wall=clock.wall, times=clock.times))
