@@ -23,15 +23,13 @@ Try = Callable[..., Month]
 
 
 @pytest.fixture(scope="module")
-def attempt(market: Plan, lives: Nursery, tmp_path_factory: pytest.TempPathFactory) -> Try:
+def attempt(market: Plan, lives: Nursery, first: Path) -> Try:
     """Goes on from the first tick with these breaks: a function of a folder and a plan's fields."""
-    plan = replace(market, end=market.start, limit=1)
-    first = tmp_path_factory.mktemp("first")
-    month(plan, first, lives, rest=False)
+    plan = replace(market, end=market.start, limit=TICKS)
 
     def go_on(home: Path, **more: Any) -> Month:
         shutil.copytree(first, home, dirs_exist_ok=True)
-        return month(replace(plan, limit=TICKS, **more), home, lives)
+        return month(replace(plan, **more), home, lives)
 
     return go_on
 
