@@ -1,7 +1,8 @@
 """A month of trading in which the program is killed over and over, with or without faults of broker and network.
 
-In: a seed, bars, days. Out: `Month`: how often it was killed, what was injected, the verdict, the venue's book. Everything is drawn
-from the seed; only kills by the clock on the wall (`after`) depend on the machine, and they are not drawn where books are compared.
+In: a seed, bars, days, and how often a month without kills passed each kill point. Out: `Month`: how often and where it was killed,
+what was injected, the verdict, the venue's book. Everything is drawn from the seed; only where a kill by the clock on the wall meets
+the process depends on the machine.
 """
 
 from __future__ import annotations
@@ -13,9 +14,9 @@ import subprocess
 import sys
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -24,10 +25,11 @@ from zoneinfo import ZoneInfo
 from qmtl.engine.calendar import SessionCalendar
 
 from ..venue.proxy import Proxy, Trouble
-from ..venue.start import Handle, started
-from .child import Life, obituary_of
-from .points import POINTS, TICK
-from .verdict import Verdict, comparable, judged
+from ..venue.start import Handle, hosted
+from .child import ENDED_BY, Life, obituary_of
+from .deaths import WALL, Deaths
+from .points import counted, new_counts
+from .verdict import Verdict, comparable, judged, without_intent
 
 ROOT = Path(__file__).resolve().parents[2]
 #: what goes wrong per call at the broker
@@ -55,10 +57,32 @@ snapshot_every: {every}
 """
 
 
+#: two symbols fill later than an order may work, so that theirs are cancelled by age
+LATE = tuple(
+    {
+        "do": "slow_fill",
+        "times": 0,
+        "seconds": 1800,
+        "match": {"method": "POST", "path": "/v2/orders", "symbol": symbol},
+    }
+    for symbol in ("GS", "QQQ")
+)
+#: errors of a start that a bad network explains: whoever watches over the process starts it again
+_NO_ANSWER = frozenset({"BrokerError", "DataError", "SilentFeedError"})
+#: most starts one after another that may end so: about one in three comes through
+_REFUSED = 25
+#: what nobody may find in what a life says, however it ended
+_NEVER = ("Traceback", "DuplicateEntry")
+#: ticks of hearing alone after the days: a question is given up after three answers over a minute
+_QUIET = 6
+
+
 @dataclass(frozen=True)
 class Plan:
-    """What is run: days, the folder of bars, the file of VIX values, how many kills at most, whether broker and network fail, and how
-    often a month without kills passed each point."""
+    """What is run: days, the folder of bars, the file of VIX values, how many kills, whether broker and network fail, and how often a
+    month without kills passed each point. `rules` are faults that the venue has from the beginning, the same for every run; `deaths`
+    are kills that are wanted for certain (point, at which passing), on top of those that are drawn; `broken` and `limit` as a `Life`
+    has them."""
 
     bars: Path
     vix: Path | None
@@ -68,21 +92,15 @@ class Plan:
     kills: int = 0
     faults: bool = False
     passed: tuple[tuple[str, int], ...] = ()
-
-    def rate(self, point: str) -> float:
-        """How often a point is passed in a tick, as a month without kills said; 0 for those that it never passed."""
-        counts = dict(self.passed)
-        return counts.get(point, 0) / max(counts.get(TICK, 1), 1)
-
-    @property
-    def ticks(self) -> int:
-        """Ticks that a life has, so that as many as wanted die within the days."""
-        return max(1, round(dict(self.passed).get(TICK, 0) / (self.kills + 1)))
+    rules: tuple[Mapping[str, Any], ...] = ()
+    deaths: tuple[tuple[str, int], ...] = ()
+    broken: tuple[str, ...] = ()
+    limit: int = 0
 
 
 @dataclass
 class Month:
-    """What came of it."""
+    """What came of it. `at`: kills by point; `early`: orders that were at the venue before the journal had them."""
 
     kills: int = 0
     lives: int = 0
@@ -90,6 +108,7 @@ class Month:
     at: Counter[str] = field(default_factory=Counter)
     injected: Counter[str] = field(default_factory=Counter)
     passed: tuple[tuple[str, int], ...] = ()
+    early: tuple[str, ...] = ()
     verdict: Verdict | None = None
     book: dict[str, Any] = field(default_factory=dict)
 
@@ -134,27 +153,32 @@ def nursery() -> Iterator[Nursery]:
         found.close()
 
 
-def month(plan: Plan, home: Path, lives: Nursery) -> Month:
-    """Live through the days of a plan, dying on the way, and judge what is left."""
-    draw, done = random.Random(plan.seed), Month()
-    with started(
+def month(plan: Plan, home: Path, lives: Nursery, *, rest: bool = True) -> Month:
+    """Live through the days of a plan, dying on the way, and judge what is left; without the rest at the end others go on from here,
+    and nothing is judged. AssertionError with its text when a life ends as none may."""
+    done = Month()
+    with hosted(
         bars=plan.bars, book=home / "venue.db", now=_opening(plan.start), seed=plan.seed, rate_limit=1_000_000
     ) as venue:
+        if plan.rules:
+            venue.fault(*(dict(rule) for rule in plan.rules))
         if plan.faults:
             with Proxy("127.0.0.1", int(venue.url.rpartition(":")[2])) as proxy:
                 config = _deployment(home, plan, proxy.url, venue.url)
                 venue.draw(plan.seed, RATES)
                 with _weather(proxy, plan.seed, done):
-                    _die(plan, config, venue, lives, (draw, done))
+                    _die(plan, config, venue, lives, done)
                 done.injected.update(fault["kind"] for fault in venue.log())
                 venue.heal()
                 _rest(plan, config, venue, lives)
         else:
             config = _deployment(home, plan, venue.url, venue.url)
-            _die(plan, config, venue, lives, (draw, done))
-            _rest(plan, config, venue, lives)
+            _die(plan, config, venue, lives, done)
+            if rest:
+                _rest(plan, config, venue, lives)
         done.book = venue.book()
-    done.verdict = judged(done.book, home / "out" / "journal.db")
+    if rest:
+        done.verdict = judged(done.book, home / "out" / "journal.db", done.early)
     return done
 
 
@@ -179,51 +203,82 @@ def _weather(proxy: Proxy, seed: int, done: Month) -> Iterator[None]:
         proxy.trouble = Trouble()
 
 
-def _die(plan: Plan, config: Path, venue: Handle, lives: Nursery, state: tuple[random.Random, Month]) -> None:
+def _die(plan: Plan, config: Path, venue: Handle, lives: Nursery, done: Month) -> None:
     """Lives until one reaches the end of the days."""
-    draw, done = state
+    deaths, home, refused = Deaths(plan), config.parent, 0
+    new_counts(home / "points.bin")
     while True:
-        life, after = _life(plan, config, venue), 0.0
-        if done.kills < plan.kills:
-            life, after = _doomed(life, draw, plan)
-        ended = lives.live(life, after)
+        life = _life(plan, config, venue, deaths.next())
+        text, ended = _lived(life, deaths.after(), lives)
         done.lives += 1
         if ended["killed"]:
+            where = _where(life)
+            deaths.died(where)
             done.kills += 1
-            done.at[_where(life)] += 1
+            done.at[where] += 1
+            done.early += without_intent(venue.book(), _copy(home), where)
+            refused = 0
         elif ended["code"] == 0:
-            counts = json.loads(Path(life.log).with_suffix(".points.json").read_text())
-            done.passed = tuple(sorted(counts.items()))
+            done.passed = tuple(sorted(counted(home / "points.bin").items()))
             return
-        elif plan.faults and ended["code"] == 1:
-            done.refused += 1  # no answer at the start: whoever watches over the process starts it again
+        elif plan.faults and ended["code"] == 1 and _why(text) in _NO_ANSWER:
+            done.refused += 1
+            refused += 1
+            assert refused <= _REFUSED, f"{refused} starts one after another failed: {text}"
         else:
-            raise AssertionError(f"a life ended with {ended['code']}: {Path(life.log).read_text()[-3000:]}")
+            raise AssertionError(f"a life ended with {ended['code']}: {text}")
+
+
+def _lived(life: Life, after: float, lives: Nursery) -> tuple[str, dict[str, Any]]:
+    """(What a life said, how it ended); AssertionError when it said what none may."""
+    log = Path(life.log)
+    before = log.stat().st_size if log.exists() else 0
+    ended = lives.live(life, after)
+    text = log.read_bytes()[before:].decode(errors="replace")
+    assert not any(word in text for word in _NEVER), f"a life ended with {ended}: {text[-3000:]}"
+    return text[-3000:], ended
+
+
+def _why(text: str) -> str:
+    """The kind of the error that ended a life."""
+    return next((line.removeprefix(ENDED_BY) for line in text.splitlines() if line.startswith(ENDED_BY)), "")
 
 
 def _rest(plan: Plan, config: Path, venue: Handle, lives: Nursery) -> None:
-    """Some quiet ticks in the session after the last day, so that open questions are answered."""
-    ended = lives.live(_life(plan, config, venue, quiet=True))
-    assert ended["code"] == 0, Path(_life(plan, config, venue).log).read_text()[-3000:]
+    """Some quiet ticks before the session after the last day, so that open questions are answered."""
+    text, ended = _lived(_life(plan, config, venue, {}, quiet=_QUIET), 0.0, lives)
+    assert ended["code"] == 0, text
 
 
-def _life(plan: Plan, config: Path, venue: Handle, *, quiet: bool = False) -> Life:
+def _life(plan: Plan, config: Path, venue: Handle, deaths: Mapping[str, int], *, quiet: int = 0) -> Life:
     home = config.parent
-    last = _after(plan.end) if quiet else plan.end
     return Life(
-        str(config), venue.url, venue.key, venue.secret, str(home / "state"), plan.start, last, str(home / "lives.log")
+        str(config),
+        venue.url,
+        venue.key,
+        venue.secret,
+        str(home / "state"),
+        plan.start,
+        _after(plan.end) if quiet else plan.end,
+        str(home / "lives.log"),
+        str(home / "points.bin"),
+        dict(deaths),
+        0 if quiet else plan.limit,
+        quiet,
+        plan.broken,
     )
 
 
-def _doomed(life: Life, draw: random.Random, plan: Plan) -> tuple[Life, float]:
-    """The same life with an end: at a point, after it was passed some times, or by the clock on the wall; in any case before the
-    days are over."""
-    most = 2 * plan.ticks
-    if plan.faults and draw.random() < 0.2:
-        return replace(life, ticks=2 * most), draw.uniform(0.2, 4.0)
-    point = draw.choice(POINTS)
-    nth = draw.randint(1, max(1, round(plan.rate(point) * most)))
-    return replace(life, point=point, nth=nth, ticks=most), 0.0
+def _copy(home: Path) -> Path:
+    """The journal as the killed life left it, beside itself: whoever opens the real one first repairs it, and that is the next
+    life's business."""
+    there = home / "seen"
+    shutil.rmtree(there, ignore_errors=True)
+    there.mkdir()
+    for name in ("journal.db", "journal.db-wal"):
+        if (home / "out" / name).exists():
+            shutil.copyfile(home / "out" / name, there / name)
+    return there / "journal.db"
 
 
 def _where(life: Life) -> str:
@@ -231,7 +286,7 @@ def _where(life: Life) -> str:
     path = Path(obituary_of(life.log))
     told = path.read_text() if path.exists() else ""
     path.unlink(missing_ok=True)
-    return told or "the wall clock"
+    return told or WALL
 
 
 def _deployment(home: Path, plan: Plan, url: str, data: str) -> Path:
@@ -257,4 +312,4 @@ def _after(day: str) -> str:
     return next(one for one in days if one > day)
 
 
-__all__ = ["Month", "Plan", "comparable", "month", "nursery"]
+__all__ = ["LATE", "Month", "Plan", "comparable", "month", "nursery"]

@@ -2,11 +2,17 @@
 
 In: both, as they are when everything has come to rest. Out: `Verdict`; each count that is not 0 comes with a sentence.
 
-doubled      orders of ours for the same decision (epoch, symbol, leg) of which more than one traded; client ids under which the venue
-             has more than one order
-lost         fills of ours at the venue that the journal does not have, and intents that never ended and are no named block
-unexplained  orders with our prefix that no journal has as an intent; intents filled by more than their quantity; symbols in
-             which ledger + external is not what the venue holds
+doubled      client ids under which the venue has more than one order; orders that traded although an earlier one of the same symbol and
+             leg traded too, the journal did not have all that the earlier one ever traded when the later was decided, and no order of the
+             other side traded between them (an order that was given up, refused or an open question and is there after all); orders
+             that left more in a symbol than one wish allows: after each fill of a buy the venue holds at most what the journal had of
+             the symbol when the order was decided and its quantity more, after each fill of a sale at least that much less
+lost         orders of ours at the venue of whose fills the journal has another sum; intents that never ended and are no named block
+unexplained  orders with our prefix without an intent in the journal, now or at the moment of a kill; orders that are not what their
+             intent says; symbols in which ledger + external is not what the venue holds
+blocked      named blocks that are left after the quiet ticks at the end
+
+None of these looks at ids to tell what is one decision: an id is made of the decision, and a venue refuses a used one.
 """
 
 from __future__ import annotations
@@ -26,65 +32,121 @@ from qmtl.engine.ports import BrokerEvent, Reply
 from qmtl.engine.record import TickHeader
 from qmtl.engine.storedbook import read_book
 
+_NOTHING = Decimal(0)
 ENDS = {"FILLED", "CANCELED", "REJECTED", "EXPIRED", "EXPIRED_UNSENT", "DENIED"}
 _TOLD = {"canceled": "CANCELED", "rejected": "REJECTED", "expired": "EXPIRED"}
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """Counts, and what was wrong. `intents` and `orders` say how much there was to go wrong."""
+    """Counts, and what was wrong. `intents`, `orders` and `fills` say how much there was to go wrong."""
 
     doubled: int
     lost: int
     unexplained: int
+    blocked: int
     intents: int
     orders: int
     fills: int
-    blocked: int
     wrong: tuple[str, ...]
 
     @property
     def well(self) -> bool:
-        return not (self.doubled or self.lost or self.unexplained)
+        return not (self.doubled or self.lost or self.unexplained or self.blocked)
 
 
-def judged(book: dict[str, Any], journal: Path, world: str = "us_core") -> Verdict:
-    """The verdict on one venue and one journal."""
+@dataclass(frozen=True)
+class _Heard:
+    """The fills that the journal has, each with the tick that heard of it: (epoch, client id, symbol, signed shares)."""
+
+    fills: tuple[tuple[int, str, str, Decimal], ...]
+
+    def of(self, name: str, by: int) -> Decimal:
+        """What an order had traded as far as the journal knew at a tick, unsigned."""
+        return sum((abs(qty) for at, who, _, qty in self.fills if who == name and at <= by), _NOTHING)
+
+    def held(self, symbol: str, by: int) -> Decimal:
+        """What the journal had of a symbol at a tick."""
+        return sum((qty for at, _, what, qty in self.fills if what == symbol and at <= by), _NOTHING)
+
+
+def judged(book: dict[str, Any], journal: Path, early: tuple[str, ...] = (), world: str = "us_core") -> Verdict:
+    """The verdict on one venue and one journal; `early` was found at the kills (`without_intent`)."""
     with JournalReader(journal) as reader:
-        intents = {s.entry.key: wire.loads(Order, s.entry.payload) for s in reader.read("intent")}
-        events = [e for s in reader.read("event") for e in wire.loads_all(BrokerEvent, s.entry.payload)]
+        intents = _intents(reader)
+        told = [(s.entry.epoch, e) for s in reader.read("event") for e in wire.loads_all(BrokerEvent, s.entry.payload)]
         replies = [r for s in reader.read("reply") for r in wire.loads_all(Reply, s.entry.payload)]
         record = codec.last_record(reader, f"tick:{world}")
         assert record is not None
         head = wire.typed(TickHeader, record.header)
         ours = read_book(reader, head.book)
+    events = [event for _, event in told]
+    heard = _Heard(tuple((at, e.client_order_id, e.symbol, e.qty) for at, e in told if e.kind == "fill"))
     theirs = [o for o in book["orders"] if o["client_order_id"].startswith(PREFIX)]
-    doubled = _doubled(theirs, intents)
-    named = {block.client_order_id for block in blocks(ours, head.now + 86_400, 60)}
-    lost = [*_unheard(theirs, events), *_unended(intents, events, replies, named)]
-    unexplained = [*_unknown(theirs, intents), *_unequal(book, ours.ledger)]
-    fills = sum(1 for e in events if e.kind == "fill")
-    return Verdict(
-        len(doubled),
-        len(lost),
-        len(unexplained),
-        len(intents),
-        len(theirs),
-        fills,
-        len(named),
-        (*doubled, *lost, *unexplained),
-    )
+    stuck = {b.client_order_id: f"{b.symbol}: {b.kind} {b.client_order_id}" for b in blocks(ours, head.now, 60)}
+    doubled = [*_same_id(theirs), *_unheard_of(theirs, intents, heard), *_too_much(book, intents, heard)]
+    lost = [*_unheard(theirs, events), *_unended(intents, events, replies, set(stuck))]
+    unexplained = [*early, *_unknown(theirs, intents), *_unequal(book, ours.ledger)]
+    counts = (len(doubled), len(lost), len(unexplained), len(stuck), len(intents), len(theirs), len(heard.fills))
+    return Verdict(*counts, (*doubled, *lost, *unexplained, *stuck.values()))
 
 
-def _doubled(theirs: list[dict[str, Any]], intents: dict[str, Order]) -> list[str]:
+def without_intent(book: dict[str, Any], journal: Path, where: str) -> tuple[str, ...]:
+    """Orders of ours at the venue that the journal of a killed run does not have: what is not committed must not leave."""
+    there = [o["client_order_id"] for o in book["orders"] if o["client_order_id"].startswith(PREFIX)]
+    if not there:
+        return ()
+    with JournalReader(journal) as reader:
+        known = {s.entry.key for s in reader.read("intent")}
+    return tuple(f"killed at {where}: order {name} left before its intent" for name in there if name not in known)
+
+
+def _intents(reader: JournalReader) -> dict[str, Order]:
+    return {s.entry.key: wire.loads(Order, s.entry.payload) for s in reader.read("intent")}
+
+
+def _same_id(theirs: list[dict[str, Any]]) -> list[str]:
     ids = Counter(o["client_order_id"] for o in theirs)
-    found = [f"{n} orders under {name}" for name, n in ids.items() if n > 1]
-    traded = defaultdict(list)
-    for o in theirs:
+    return [f"{n} orders under {name}" for name, n in ids.items() if n > 1]
+
+
+def _unheard_of(theirs: list[dict[str, Any]], intents: dict[str, Order], heard: _Heard) -> list[str]:
+    """See `doubled`, the second of its three."""
+    traded: dict[str, list[tuple[int, Order, Decimal]]] = defaultdict(list)
+    for place, o in enumerate(theirs):
         intent = intents.get(o["client_order_id"])
         if intent is not None and Decimal(o["filled_qty"]):
-            traded[intent.epoch, intent.symbol, intent.leg].append(o["client_order_id"])
-    return found + [f"{key}: {names} all traded" for key, names in traded.items() if len(names) > 1]
+            traded[intent.symbol].append((place, intent, Decimal(o["filled_qty"])))
+    found = []
+    for symbol, orders in traded.items():
+        by_time = sorted(orders, key=lambda one: one[1].epoch)
+        for number, (there, later, _) in enumerate(by_time):
+            for here, earlier, filled in by_time[:number]:
+                known = heard.of(earlier.client_order_id, later.epoch)
+                if (earlier.leg, earlier.side) != (later.leg, later.side) or known == filled:
+                    continue
+                between = range(min(here, there) + 1, max(here, there))
+                if not any(place in between and other.side != later.side for place, other, _ in orders):
+                    names = f"{later.client_order_id} and {earlier.client_order_id}"
+                    found.append(f"{symbol}: {names} traded; {known} of {filled} was known of the earlier one")
+    return found
+
+
+def _too_much(book: dict[str, Any], intents: dict[str, Order], heard: _Heard) -> list[str]:
+    """See `doubled`, the third of its three: one sentence an order."""
+    names = {o["id"]: o["client_order_id"] for o in book["orders"]}
+    held: dict[str, Decimal] = defaultdict(Decimal)
+    found: dict[str, str] = {}
+    for fill in book["fills"]:
+        symbol, name = fill["symbol"], names[fill["order_id"]]
+        held[symbol] += Decimal(fill["qty"]) * (1 if fill["side"] == "buy" else -1)
+        order = intents.get(name)
+        if order is None:
+            continue
+        wished = heard.held(symbol, order.epoch) + order.signed
+        if (held[symbol] - wished) * (1 if order.side == "buy" else -1) > 0:
+            found[name] = f"{symbol}: {held[symbol]} held after a fill of {name}, which was to leave {wished}"
+    return list(found.values())
 
 
 def _unheard(theirs: list[dict[str, Any]], events: list[BrokerEvent]) -> list[str]:
