@@ -34,6 +34,7 @@ from qmtl.engine.ticks import ReplayTimes, TickTimes, WallTimes, grid
 from qmtl.engine.views import chain_counts, events_of, not_active, shadow_text, state_of, summary_of
 
 from .colour import coloured
+from .crash import LastWords
 from .edits import NOTHING, check_edit, raised, restricted, troubles, withdrawn
 from .exits import EXIT_DATA, leave
 from .live import Display, display, stamp
@@ -152,6 +153,7 @@ class Session:
         self.limit = limit
         self.stopped = threading.Event()
         self.tally = Tally()
+        self.words = LastWords(shown, Path(deployment.out) / JOURNAL, deployment.mode)
         self.reminders = Reminders(HOUR if deployment.clock.kind == "wall" else DAY)
 
     def run(self, programs: tuple[Program, ...], asked: Asked | None = None) -> None:
@@ -180,14 +182,15 @@ class Session:
             projections = Projections(Path(self.deployment.out), durable=self.deployment.clock.kind == "wall")
             for remark in projections.remarks:
                 self.shown.say(remark)
-            self.shown.start()
-            try:
-                with self._signals():
-                    self._loop(runtime, times, projections, opened)
-            finally:
-                self.shown.stop()
-                projections.close()
-            runtime.stop()
+            with self.words:
+                self.shown.start()
+                try:
+                    with self._signals():
+                        self._loop(runtime, times, projections, opened)
+                finally:
+                    self.shown.stop()
+                    projections.close()
+                runtime.stop()
         finally:
             opened.close()
         self._summary()
@@ -225,6 +228,7 @@ class Session:
             now = times.after(runtime.progress.last, runtime.progress.sent)
             if now is None:
                 return
+            self.words.now = now
             _check_locks(opened)
             self._reload(runtime, opened)
             lack = self._hold_back(runtime, opened)
