@@ -30,18 +30,20 @@ if TYPE_CHECKING:
     from .program import Program
 
 _ALL: Final = 1 + 1e-9
+_MODES: Final = ("dry", "paper", "live")
 
 
 @dataclass(frozen=True, slots=True)
 class CompiledDeployment:
     """A deployment and its worlds in order. `deployment` is None and `programs` empty when there are errors; `files` are all
-    that were read (a runtime watches them)."""
+    that were read (a runtime watches them). `mode` also of a broken text, where it says one; "" where nobody knows."""
 
     deployment: Deployment | None
     programs: tuple[Program, ...]
     diagnostics: tuple[Diagnostic, ...]
     files: tuple[Path, ...]
     worlds: tuple[Compiled, ...] = ()
+    mode: str = ""
 
 
 def world_at(path: Path, run: Run) -> Compiled:
@@ -85,7 +87,8 @@ def deployment_of(document: Document, given: Mapping[str, str], run: Run) -> Com
         problems += compiled.diagnostics
         worlds.append((item, compiled))
     told = [(item.span, c.world.settings) for item, c in worlds if c.world is not None]
-    live = may_trade_live(deployment, Section(document.tree, "", Findings()).scalar("mode"), told)
+    mode = Section(document.tree, "", Findings()).scalar("mode")
+    live = may_trade_live(deployment, mode, told)
     problems = in_order((*problems, *_together(worlds), *live))
     if not has_errors(problems):
         problems += tuple(warm_up(deployment, document.tree, document.folder, _needs(worlds)))
@@ -97,7 +100,14 @@ def deployment_of(document: Document, given: Mapping[str, str], run: Run) -> Com
         diagnostics=problems,
         files=tuple(dict.fromkeys(path for path in files if path)),
         worlds=tuple(c for _, c in worlds),
+        mode=_mode_of(deployment, mode, well=well),
     )
+
+
+def _mode_of(deployment: Deployment, written: Scalar | None, *, well: bool) -> str:
+    """The mode of a well text; of another one what it writes plainly: nobody said the mode that a broken text lacks."""
+    said = deployment.mode if well else written.value if written is not None else ""
+    return str(said) if said in _MODES else ""
 
 
 def _needs(worlds: list[tuple[Scalar, Compiled]]) -> Iterable[Need]:

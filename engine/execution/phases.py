@@ -1,8 +1,9 @@
 """What a position is doing, in one word, and which word may follow which (R17). Pure.
 
-In: the book. Out: a `Phase` per symbol. It is read from quantity and orders, never stored, so it cannot disagree with them; what
-`net` sends is held against the table before it is journaled: nothing is opened while a position closes, and nothing is closed
-that is not there.
+In: the book. Out: a `Phase` per symbol. It is read from quantity and orders, never stored, so it cannot disagree with them. What
+`net` sends is checked before it is journaled, for one thing: no second order beside one that works in its symbol, so nothing is opened
+while a position closes. The table itself is held against whole runs by the tests; here it could not be asked: positions that are not
+ours are closed too (`unwind_only`), and those are flat by the book.
 
     FLAT ──> OPENING ──> OPEN ──> CLOSING ──> FLAT
                └──> FLAT           └──> OPEN   (an entry that did not fill; an exit that did not, or in part)
@@ -28,7 +29,7 @@ class Phase(StrEnum):
     CLOSING = "closing"
 
 
-#: phase -> phases that may follow it from one tick to the next
+#: phase -> phases that may follow it from one tick to the next, of what is ours
 MOVES: dict[Phase, frozenset[Phase]] = {
     Phase.FLAT: frozenset({Phase.OPENING}),
     Phase.OPENING: frozenset({Phase.OPEN, Phase.FLAT}),

@@ -15,6 +15,7 @@ from qmtl.engine.execution.send import Check, Permit
 from qmtl.engine.orders import Order
 from qmtl.engine.runtime import RunSettings
 
+from .edits import permitted
 from .wiring import Opened
 
 #: part of the interval after which a tick on a wall clock sends nothing more
@@ -36,8 +37,8 @@ def settings_of(deployment: Deployment) -> RunSettings:
 
 def permit_of(opened: Opened, deployment: Deployment, stopped: threading.Event) -> Permit:
     """After a stop nothing leaves (a replay sends its tick to the end: nobody waits for it, and its book stays comparable), and
-    nothing without the locks that keep other runners away (R07, R08)."""
-    checks: list[Check] = [_unlocked(opened)]
+    nothing without the locks that keep other runners away (R07, R08), and nothing that the text of now takes back (R53)."""
+    checks: list[Check] = [_unlocked(opened), permitted(lambda: opened.withdrawn)]
     if deployment.clock.kind == "wall":
         checks.append(_stopped(stopped))
     return Permit(tuple(checks))

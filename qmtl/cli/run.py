@@ -13,7 +13,7 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import click
@@ -34,6 +34,8 @@ from qmtl.engine.ticks import ReplayTimes, TickTimes, WallTimes, grid
 from qmtl.engine.views import chain_counts, events_of, not_active, shadow_text, state_of, summary_of
 
 from .colour import coloured
+from .crash import LastWords
+from .edits import NOTHING, check_edit, raised, restricted, troubles, withdrawn
 from .exits import EXIT_DATA, leave
 from .live import Display, display, stamp
 from .permits import permit_of, settings_of
@@ -146,10 +148,12 @@ class Session:
     def __init__(self, deployment: Deployment, watch: Watch, shown: Display, limit: int | None) -> None:
         self.deployment = deployment
         self.watch = watch
+        self.started = watch.compiled.deployment or deployment
         self.shown = shown
         self.limit = limit
         self.stopped = threading.Event()
         self.tally = Tally()
+        self.words = LastWords(shown, Path(deployment.out) / JOURNAL, deployment.mode)
         self.reminders = Reminders(HOUR if deployment.clock.kind == "wall" else DAY)
 
     def run(self, programs: tuple[Program, ...], asked: Asked | None = None) -> None:
@@ -178,14 +182,15 @@ class Session:
             projections = Projections(Path(self.deployment.out), durable=self.deployment.clock.kind == "wall")
             for remark in projections.remarks:
                 self.shown.say(remark)
-            self.shown.start()
-            try:
-                with self._signals():
-                    self._loop(runtime, times, projections, opened)
-            finally:
-                self.shown.stop()
-                projections.close()
-            runtime.stop()
+            with self.words:
+                self.shown.start()
+                try:
+                    with self._signals():
+                        self._loop(runtime, times, projections, opened)
+                finally:
+                    self.shown.stop()
+                    projections.close()
+                runtime.stop()
         finally:
             opened.close()
         self._summary()
@@ -223,11 +228,14 @@ class Session:
             now = times.after(runtime.progress.last, runtime.progress.sent)
             if now is None:
                 return
+            self.words.now = now
             _check_locks(opened)
             self._reload(runtime, opened)
+            lack = self._hold_back(runtime, opened)
             report = runtime.tick(now)
             self.tally.add(report)
-            self._alert(report, opened)
+            told = troubles(opened.withdrawn, self.deployment.mode, lack)
+            self._alert(replace(report, troubles=(*told, *report.troubles)), opened)
             self._project(report, projections)
             self.shown.show(report, _done(times, now), times.total)
             opened.journal.idle()
@@ -253,12 +261,14 @@ class Session:
         compiled = self.watch.changed()
         if compiled is None:
             return
+        running = [world.frame.program for world in runtime.worlds]
+        opened.withdrawn = withdrawn(opened.withdrawn, compiled, self.deployment.mode, running)
         if compiled.deployment is None or has_errors(compiled.diagnostics):
-            self.shown.say(
-                "the edit is not in force: the former programs keep running\n" + render_text(compiled.diagnostics)
-            )
+            text = "\n".join(filter(None, (raised(self.started, compiled), render_text(compiled.diagnostics))))
+            self.shown.say(f"the edit is not in force: the former programs keep running\n{text}")
             return
         try:
+            check_edit(self.started, compiled.deployment, running, compiled.programs)
             changed = swap_all(runtime, setting_of(self.deployment, opened), compiled.programs, self.deployment, opened)
         except JournalError:  # the edit may be in force and not stored: nothing may follow
             raise
@@ -267,6 +277,20 @@ class Session:
             return
         if changed:
             self.shown.say(f"{stamp(runtime.progress.last)} the edited text is in force from the next tick on")
+
+    def _hold_back(self, runtime: Runtime, opened: Opened) -> str:
+        """Let worlds from which the text took a permission decide no entries; why that cannot be, "" when it is so. Whether or
+        not, the permit stops what may not leave."""
+        if opened.withdrawn == NOTHING:
+            return ""
+        programs = restricted([world.frame.program for world in runtime.worlds], opened.withdrawn)
+        try:
+            swap_all(runtime, setting_of(self.deployment, opened), programs, self.deployment, opened)
+        except JournalError:
+            raise
+        except QmtlError as error:
+            return str(error)
+        return ""
 
     @contextmanager
     def _signals(self) -> Iterator[None]:

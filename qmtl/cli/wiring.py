@@ -30,6 +30,8 @@ from qmtl.engine.projections import lines_there
 from qmtl.engine.runtime import Edges
 from qmtl.engine.ticks import TickTimes
 
+from .edits import NOTHING, Withdrawn
+
 if TYPE_CHECKING:
     from qmtl.engine.adapters.alpaca.wiring import Lines
 
@@ -103,7 +105,7 @@ class Asked:
 @dataclass(slots=True)
 class Opened:
     """Edges that are open, and what holds them. A reload that changes the universe replaces feed and broker; `lines` are those
-    to Alpaca, which stay."""
+    to Alpaca, which stay. `withdrawn` is what edits took away since."""
 
     edges: Edges
     calendar: SessionCalendar
@@ -112,6 +114,7 @@ class Opened:
     locks: tuple[RunLock, ...]
     lines: Lines | None = None
     asked: Asked = field(default_factory=Asked)
+    withdrawn: Withdrawn = NOTHING
 
     def lost_lock(self) -> str:
         """The lock that no longer keeps others away, "" while all do (R08)."""

@@ -25,7 +25,8 @@ ACCOUNT: dict[str, Any] = {
 
 
 def order_row(**change: Any) -> dict[str, Any]:
-    """An open market order for 10 SPY."""
+    """An open market order for 10 SPY; what is filled has a price unless the test says otherwise."""
+    price = "500" if change.get("filled_qty", "0") != "0" else None
     return {
         "id": "7b08df51-c1ac-453c-99f9-323a5f075f0d",
         "client_order_id": "q1-x",
@@ -45,7 +46,7 @@ def order_row(**change: Any) -> dict[str, Any]:
         "notional": None,
         "qty": "10",
         "filled_qty": "0",
-        "filled_avg_price": None,
+        "filled_avg_price": price,
         "order_class": "",
         "order_type": "market",
         "type": "market",

@@ -21,6 +21,9 @@ from qmtl.engine.adapters.alpaca.parse import NANO, ShapeError, nanoseconds, sta
 from qmtl.engine.adapters.alpaca.reading import skew_of
 from qmtl.engine.adapters.alpaca.transport import Answer
 from qmtl.engine.errors import BrokerError
+from qmtl.engine.execution.differ import changes_of
+from qmtl.engine.execution.lifecycle import Tracked
+from qmtl.engine.orders import Attribution, Order, OrderState
 from qmtl.engine.ports import Asset, Known
 
 from .rows import ACCOUNT, asset_row, flow_row, order_row, position_row
@@ -28,6 +31,9 @@ from .wire import Asked, Said, Wire
 
 Open = Callable[..., Any]
 NOW = nanoseconds("2026-03-09T14:05:00Z") // NANO
+SENT = Order(
+    "q1-1", "SPY", "buy", Decimal(10), "open", NOW, 1, "X", Decimal(500), 0, (Attribution("w", "s", "g", Decimal(10)),)
+)
 UNKNOWN = Said(404, {"code": 40410000, "message": "order not found"})
 
 
@@ -163,6 +169,48 @@ def test_r06_known_orders_are_told_wherever_they_are(venue: Account, lines: Open
     assert [one.client_order_id for one in told.snapshot.open_orders] == ["q1-1"]
     assert told.orders[0].broker_id == "b-1"
     assert told.orders[0].submitted_at == nanoseconds("2026-03-09T14:00:10Z") // NANO
+
+
+@pytest.mark.parametrize("average", [None, "0"])
+@pytest.mark.parametrize(
+    ("status", "filled", "ends"),
+    [
+        ("filled", "10", []),
+        ("partially_filled", "4", []),
+        ("canceled", "4", ["canceled"]),
+        ("expired", "4", ["expired"]),
+        ("calculated", "4", []),
+    ],
+)
+def test_a_fill_is_heard_when_its_price_is(
+    venue: Account, lines: Open, status: str, filled: str, ends: list[str], average: str | None
+) -> None:
+    """Until then nothing is booked, the order counts as open, a person is told once, and the reading is one all the same."""
+    broker, tracked = opened(lines), Tracked(SENT, OrderState.ACCEPTED)
+    venue.positions = [position_row("SPY", filled)]
+    venue.orders = [order(1, 10, status=status, filled_qty=filled, filled_avg_price=average)]
+    known = Known(orders=("q1-1",), since=NOW - 300)
+    for _ in range(2):
+        told = broker.hear(known, NOW)
+        assert [(one.state, one.filled, one.average) for one in told.orders] == [("ACCEPTED", 0, 0)]
+        assert list(changes_of(tracked, told.orders[0])) == []
+        assert told.snapshot.positions[0].qty == Decimal(filled)
+    assert [text for text in broker.take_remarks() if "at a price that is not told yet" in text] == [
+        f"order q1-1: {filled} of 10 are filled at a price that is not told yet; it is taken to be open until it is"
+    ]
+    venue.orders = [order(1, 10, status=status, filled_qty=filled, filled_avg_price="500.25")]
+    events = list(changes_of(tracked, broker.hear(known, NOW).orders[0]))
+    assert [(event.kind, event.qty, event.price) for event in events[:1]] == [
+        ("fill", Decimal(filled), Decimal("500.25"))
+    ]
+    assert [event.kind for event in events[1:]] == ends
+
+
+def test_a_second_part_without_a_price_takes_the_first_one_not_back(venue: Account, lines: Open) -> None:
+    tracked = Tracked(SENT, OrderState.ACCEPTED).with_fill(Decimal(4), Decimal(500))
+    venue.orders = [order(1, 10, status="canceled", filled_qty="7", filled_avg_price=None)]
+    (told,) = opened(lines).hear(Known(orders=("q1-1",), since=NOW - 300), NOW).orders
+    assert list(changes_of(tracked, told)) == []
 
 
 def test_many_ended_orders_are_read_in_pages_and_not_one_by_one(wire: Wire, lines: Open) -> None:

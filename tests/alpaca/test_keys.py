@@ -95,3 +95,51 @@ def test_given_addresses_are_used(monkeypatch: pytest.MonkeyPatch) -> None:
         found = endpoints(keys(), "paper", url, "https://data.example.com/v2")
         assert found.trading == url.rstrip("/").removesuffix("/v2")
         assert found.data == "https://data.example.com"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://api.alpaca.markets:443",
+        "https://API.alpaca.markets/",
+        "HTTPS://Api.Alpaca.Markets:443/v2/",
+        "https://api.alpaca.markets.",
+        "https://api.alpaca.markets.:443",
+        "https://api.alpaca.markets:8443",
+        "https://api.alpaca.markets:0443",
+        "https://api.alpaca.markets:",
+    ],
+)
+@pytest.mark.parametrize("mode", ["paper", "dry"])
+def test_r53_the_live_address_is_known_however_it_is_written(mode: str, url: str) -> None:
+    with pytest.raises(BrokerError, match="is the address of live accounts"):
+        endpoints(keys("PK1"), mode, url)
+    paper = url.lower().replace("api.alpaca", "paper-api.alpaca")
+    with pytest.raises(BrokerError, match="is the address of paper accounts"):
+        endpoints(keys("AK1"), "live", paper)
+    if "8443" not in url:
+        assert endpoints(keys("AK1"), "live", url).trading == LIVE
+        assert endpoints(keys("PK1"), mode, paper).trading == PAPER
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("https://@api.alpaca.markets", "must not hold"),
+        ("https://paper-api.alpaca.markets@api.alpaca.markets", "must not hold"),
+        ("https://paper-api.alpaca.markets:x@api.alpaca.markets", "cannot be read|must not hold"),
+        ("https://\uff41pi.alpaca.markets", "no base address"),
+        ("https://api\u3002alpaca.markets", "no base address"),
+        ("https://api%2Ealpaca.markets", "no base address"),
+        ("https://api.alpaca.markets..", "no base address"),
+        ("https://api.alpaca.markets\\@x", "must not hold"),
+        ("https://api.alpaca.markets:x", "cannot be read"),
+        ("https://api.alpaca.markets:99999", "cannot be read"),
+        ("https://[::1", "cannot be read"),
+        ("https:///v2", "no base address"),
+        ("https:// api.alpaca.markets", "no base address"),
+    ],
+)
+def test_r53_an_address_that_a_library_would_still_have_to_translate_is_none(url: str, said: str) -> None:
+    with pytest.raises(BrokerError, match=said):
+        endpoints(keys("PK1"), "paper", url)

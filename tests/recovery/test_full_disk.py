@@ -23,6 +23,7 @@ import pytest
 
 from qmtl.cli import run as runs
 from qmtl.cli.watch import Watch
+from qmtl.cli.wiring import given
 from qmtl.dsl.compile import compile_deployment
 from qmtl.engine import wholefile
 from qmtl.engine.adapters.commands import CommandFiles
@@ -127,7 +128,7 @@ def test_an_edit_that_cannot_be_stored_ends_the_run(
         raise JournalError("journal: database or disk is full", "make room")
 
     with monkeypatch.context() as patch:
-        compiled = compile_deployment(DEMO, {})
+        compiled = compile_deployment(DEMO, given("", "", str(out)))
         patch.setattr(Watch, "changed", lambda _self: compiled)
         patch.setattr(runs, "swap_all", full)
         said = qmtl("run", "--config", DEMO, "--ticks", 5, "--quiet", "--out", out, code=74)

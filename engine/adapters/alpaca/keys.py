@@ -25,6 +25,10 @@ MASK = "***"
 #: what a header may hold; anything else would be printed by the HTTP library when it refuses it
 _PLAIN = re.compile(r"[\x21-\x7e]{4,256}")
 _KINDS = {"PK": "paper", "AK": "live"}
+_HOSTS = {urlsplit(PAPER).hostname: "paper", urlsplit(LIVE).hostname: "live"}
+#: letters of a host as they travel: nothing that a library would still have to translate
+_HOST = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?|[0-9a-f:]*:[0-9a-f:.]*")
+_PORTS = {"https": 443, "http": 80}
 
 
 class Secret:
@@ -103,7 +107,8 @@ def endpoints(keys: Keys, mode: str, url: str = "", data_url: str = "") -> Endpo
     if not url and not wanted:
         raise BrokerError(f"the key in {ID} does not tell whether it is for paper or live", "give the broker's `url`")
     trading = _checked(url) if url else {"paper": PAPER, "live": LIVE}[wanted]
-    belongs = {PAPER: "paper", LIVE: "live"}.get(trading, wanted)
+    # by the host alone, however the address is written: another port of it is still the same account
+    belongs = _HOSTS.get(urlsplit(trading).hostname or "", wanted)
     if wanted and belongs != wanted:
         raise BrokerError(
             f"{trading} is the address of {belongs} accounts, but this is a {wanted} one", "leave `url` out"
@@ -129,15 +134,21 @@ def _read(environment: Mapping[str, str], name: str) -> Secret:
 
 
 def _checked(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.username or parts.password:
+    """The address in the one way in which it can be written: small letters, no port that goes without saying, no dot at the end."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as error:
+        raise BrokerError(f"an address cannot be read: {error}", f"write it like {PAPER}") from error
+    if "@" in parts.netloc:
         raise BrokerError("an address must not hold a user or a password", "keys come from the environment")
-    host = parts.hostname or ""
-    if not host or parts.query or parts.fragment or parts.path.rstrip("/") not in ("", "/v2"):
+    host = (parts.hostname or "").removesuffix(".")
+    if not _HOST.fullmatch(host) or parts.query or parts.fragment or parts.path.rstrip("/") not in ("", "/v2"):
         raise BrokerError(f"{url} is no base address", f"write it like {PAPER}")
     if parts.scheme != "https" and not (parts.scheme == "http" and _here(host)):
         raise BrokerError(f"{url} is not https", "keys do not travel in the clear; plain http is for this machine only")
-    return f"{parts.scheme}://{parts.netloc}"
+    named = f"[{host}]" if ":" in host else host
+    return f"{parts.scheme}://{named}" + ("" if port in (None, _PORTS[parts.scheme]) else f":{port}")
 
 
 def _here(host: str) -> bool:

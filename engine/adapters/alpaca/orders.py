@@ -102,16 +102,27 @@ def decimal(value: Decimal) -> str:
 
 def placed(row: Mapping[str, Any]) -> Placed:
     """A row of /v2/orders. ShapeError where an id, or anything that a fill is worked out from, cannot be read. Orders of others
-    may lack symbol, side or quantity (several legs, a notional): they are kept without."""
+    may lack symbol, side or quantity (several legs, a notional): they are kept without.
+
+    A fill without a price is not heard yet: the order is told as open and unfilled until the price is there, even where it has
+    ended. Money that is booked at no price would stay wrong for ever; meanwhile the shares stand in the positions, the symbol is
+    busy with this order, and nobody trades in it or writes it off."""
     filled, average = number(row, "filled_qty") or _ZERO, number(row, "filled_avg_price") or _ZERO
     qty = number(row, "qty")
+    _check_amounts(qty, filled, average)
     state, remark = _state(text(row, "status"), filled, qty)
+    if filled and not average:
+        state, remark = (
+            _S.ACCEPTED,
+            f"{filled} of {qty} are filled at a price that is not told yet; it is taken to be open until it is",
+        )
+    heard = filled if average else _ZERO
     order = BrokerOrder(
         client_order_id=text(row, "client_order_id"),
         symbol=text(row, "symbol"),
         side=text(row, "side"),
         qty=filled if qty is None else qty,
-        filled=filled,
+        filled=heard,
         state=str(state),
         submitted_at=moment(row, "submitted_at", "created_at"),
         average=average,
@@ -119,12 +130,16 @@ def placed(row: Mapping[str, Any]) -> Placed:
         detail=_detail(row, remark),
         broker_id=needed(row, "id"),
     )
-    if min(order.qty, filled, average) < 0:
+    sent = next((row[key] for key in ("submitted_at", "created_at") if row.get(key) is not None), None)
+    return Placed(order, 0 if sent is None else nanoseconds(sent), remark)
+
+
+def _check_amounts(qty: Decimal | None, filled: Decimal, average: Decimal) -> None:
+    """ShapeError for what no order can be."""
+    if min(_ZERO if qty is None else qty, filled, average) < 0:
         raise ShapeError("a quantity or an average price below zero")
     if qty is not None and filled > qty:
         raise ShapeError(f"{filled} filled of {qty}")
-    sent = next((row[key] for key in ("submitted_at", "created_at") if row.get(key) is not None), None)
-    return Placed(order, 0 if sent is None else nanoseconds(sent), remark)
 
 
 def same(order: Order, found: BrokerOrder) -> bool:
