@@ -23,7 +23,7 @@ from .market import Account, WorkingColumns
 from .orderrules import Ask, in_lots, limit_price, lot_of, order_type, reduce_only, tidy, time_in_force
 from .orders import Attribution, Order, client_order_id
 from .reasons import Reason
-from .sizing import Sized, refused, rules_at, sized, venue_at
+from .sizing import Sized, refused, rules_at, sized, venue_at, whole_of
 from .tick import Tick
 
 #: tick orders get a new id by their epoch; a leg is sent at most once per tick
@@ -113,7 +113,7 @@ def _legs(rows: Sized, ticks: Sequence[Tick]) -> list[_Leg]:
     for number, column, close, whole, wished in zip(*(row.tolist() for row in columns), strict=True):
         tick = ticks[number]
         atom = venue_at(tick.frame).atom
-        qty = -tick.account.exact[column] if whole else wished * atom
+        qty = -whole_of(tick, column) if whole else wished * atom
         legs.append(_Leg(tick, column, tick.frame.names.symbols[column], "close" if close else "open", qty, atom))
     return legs
 

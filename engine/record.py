@@ -183,7 +183,7 @@ ACCOUNT = ("qty", "average_price", "external")
 #: columns that most ticks do not have: quotes, a second regime, splits, the broker's own prices, what it does not allow
 OPTIONAL = {
     "market": ("quote", "quoted_at", "shadow"),
-    "account": ("split", "broker_mark", "marked_at", "barred", "unborrowed"),
+    "account": ("split", "broker_mark", "marked_at", "barred", "unborrowed", "own", "own_average"),
 }
 
 
@@ -281,6 +281,8 @@ def _sorted_columns(tick: Tick) -> tuple[list[Column], list[Column], dict[str, C
             flags.append(column)
         elif name in REASONS:
             reasons.append(column)
+        elif name == "load.outside" and column is tick.frame.nothing:
+            continue
         elif name not in SAME or (name == "load.mark" and column is not tick.market.mark):
             others[name] = column
     return flags, reasons, others

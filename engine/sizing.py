@@ -15,7 +15,7 @@ filled (R40).
 Where the specification is silent: an opening sale takes 103 % of its notional of buying power (R40); an opening order that
 does not fit is cut to the lots that do, and denied when none does. Shorts are whole shares. A venue without fractions
 trades whole lots of at least one share. Closing a whole position sends the broker's exact quantity, whatever its lots
-(unless the venue binds it to them); a partial close is rounded toward zero and never exceeds what is held. What is too small
+(unless the venue binds it to them), less what others hold of it; a partial close is rounded toward zero and never exceeds what is held. What is too small
 to be closed is denied once per decision tick, not again on every follow-up tick.
 """
 
@@ -32,6 +32,7 @@ import numpy as np
 from qmtl.dsl.exchange import ExchangePolicy, rules_for
 
 from .bars import Bools, Codes, Floats, Ints
+from .execution.ledger import own_part
 from .frame import Frame
 from .ordergates import Gates, limited
 from .orderrules import Ask, Fitted, Side, fitted, in_lots, largest, lot_of
@@ -216,6 +217,33 @@ def _wishes(tick: Tick) -> bool:
     return tick.orders.leg is not tick.frame.silent and some(tick.orders.leg)
 
 
+def whole_of(tick: Tick, column: int) -> Decimal:
+    """Signed shares that an exit of the whole position closes: the broker's exact quantity; where others hold a part, what is ours
+    of it, unless theirs is unwound too."""
+    account = tick.account
+    held = account.exact[column]
+    if account.own is None or account.ours is None or unwound(tick)[column]:
+        return held
+    return own_part(held, account.ours[column]) if account.external[column] else held
+
+
+def unwound(tick: Tick) -> Bools:
+    """[S] positions of others that are closed because the text says so, together with what is ours of them."""
+    load, policy = tick.load, tick.policy
+    if not some(load.external):
+        return tick.frame.nowhere
+    mask: Bools = load.external & policy.protective & (policy.reason == Reason.UNWIND_EXTERNAL)
+    return mask
+
+
+def _closable(tick: Tick) -> Floats:
+    """[S] signed shares that closing orders may move, as floats."""
+    account = tick.account
+    if not some(tick.load.external) or account.own is None:
+        return account.qty
+    return np.where(unwound(tick), account.qty, account.own)
+
+
 def _of_tick(number: int, tick: Tick) -> Sized:
     orders, load, frame = tick.orders, tick.load, tick.frame
     at = orders.leg.nonzero()[0]
@@ -230,7 +258,7 @@ def _of_tick(number: int, tick: Tick) -> Sized:
         whole=orders.closing.take(at),
         delta=delta,
         mark=load.mark.take(at),
-        held=tick.account.qty.take(at),
+        held=_closable(tick).take(at),
         rank=rank,
         reason=orders.reason.take(at),
         decision=tick.market.decision,
@@ -441,7 +469,7 @@ def _judged(rows: Sized, i: int, tick: Tick, gate: Gates | None, left: float) ->
     venue, column, opens, price = venue_at(tick.frame), int(rows.column[i]), not rows.close[i], float(rows.mark[i])
     rules, whole, wished = rules_at(tick.frame)[column], bool(rows.whole[i]), int(rows.atoms[i]) * venue.atom
     if whole:
-        wished = -tick.account.exact[column]
+        wished = -whole_of(tick, column)
     mark = Decimal(repr(price)) if price > 0 else None
     ask = Ask(abs(wished), "buy" if wished > 0 else "sell", opens, whole, mark)
     told, cost = fitted(rules, ask), 0.0

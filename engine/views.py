@@ -40,7 +40,7 @@ from .trading import TradingState
 
 @dataclass(frozen=True, slots=True)
 class SymbolView:
-    """One symbol in one tick. Fractions of world capital; `p` up, down, chop, high volatility, NaN where unknown; `why`
+    """One symbol in one tick. Fractions of world capital, `held` what is ours, `external` what is not; `p` up, down, chop, high volatility, NaN where unknown; `why`
     is the code of the step that decided."""
 
     symbol: str
@@ -53,6 +53,7 @@ class SymbolView:
     held: float
     order: float
     why: str
+    external: float = 0.0
 
 
 def symbol_views(tick: Tick) -> tuple[SymbolView, ...]:
@@ -70,6 +71,7 @@ def symbol_views(tick: Tick) -> tuple[SymbolView, ...]:
             owner=owners[i],
             target=float(tick.orders.target[i]),
             held=float(tick.load.current[i]),
+            external=float(tick.load.outside[i]),
             order=float(tick.orders.delta[i]),
             why=why[i],
         )
@@ -125,7 +127,7 @@ def state_of(report: TickReport) -> Mapping[str, Any]:
 
 
 def _world_state(tick: Tick) -> Mapping[str, Any]:
-    shown = (v for v in symbol_views(tick) if v.target or v.held or v.order)
+    shown = (v for v in symbol_views(tick) if v.target or v.held or v.external or v.order)
     gate = tick.gate
     state = {
         "kill": Reason(gate.why).code if gate.kill else "",
@@ -133,7 +135,14 @@ def _world_state(tick: Tick) -> Mapping[str, Any]:
         "trading": TradingState(gate.trading).text,
         "trading_why": Reason(gate.why).code if gate.why else "",
         "positions": {
-            v.symbol: {"held": v.held, "target": v.target, "owner": v.owner, "chain": v.chain, "why": v.why}
+            v.symbol: {
+                "held": v.held,
+                **({"external": v.external} if v.external else {}),
+                "target": v.target,
+                "owner": v.owner,
+                "chain": v.chain,
+                "why": v.why,
+            }
             for v in shown
         },
     }
