@@ -281,8 +281,6 @@ def _sorted_columns(tick: Tick) -> tuple[list[Column], list[Column], dict[str, C
             flags.append(column)
         elif name in REASONS:
             reasons.append(column)
-        elif name == "load.outside" and column is tick.frame.nothing:
-            continue
         elif name not in SAME or (name == "load.mark" and column is not tick.market.mark):
             others[name] = column
     return flags, reasons, others

@@ -40,7 +40,7 @@ from .trading import TradingState
 
 @dataclass(frozen=True, slots=True)
 class SymbolView:
-    """One symbol in one tick. Fractions of world capital, `held` what is ours, `external` what is not; `p` up, down, chop, high volatility, NaN where unknown; `why`
+    """One symbol in one tick. Fractions of world capital, `held` what is there, `external` what of it is not ours; `p` up, down, chop, high volatility, NaN where unknown; `why`
     is the code of the step that decided."""
 
     symbol: str
@@ -70,7 +70,7 @@ def symbol_views(tick: Tick) -> tuple[SymbolView, ...]:
             strategy=owners[i] or (selected[i] if tick.orders.target[i] else ""),
             owner=owners[i],
             target=float(tick.orders.target[i]),
-            held=float(tick.load.current[i]),
+            held=float(tick.load.current[i] + tick.load.outside[i]),
             external=float(tick.load.outside[i]),
             order=float(tick.orders.delta[i]),
             why=why[i],
@@ -127,7 +127,7 @@ def state_of(report: TickReport) -> Mapping[str, Any]:
 
 
 def _world_state(tick: Tick) -> Mapping[str, Any]:
-    shown = (v for v in symbol_views(tick) if v.target or v.held or v.external or v.order)
+    shown = (v for v in symbol_views(tick) if v.target or v.held or v.order)
     gate = tick.gate
     state = {
         "kill": Reason(gate.why).code if gate.kill else "",

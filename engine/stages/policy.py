@@ -46,7 +46,7 @@ def run(frame: Frame, tick: Tick) -> Tick:
         notes.put(disabled, Reason.UNWIND)
     if outside:
         theirs = load.external & ~load.held
-        target = np.where(theirs, load.current, target)
+        target = np.where(theirs, load.outside, target)
         protective = protective & ~theirs
         notes.put(theirs if disabled is None else load.external & ~(disabled & load.held), Reason.EXTERNAL)
         if _unwinds(frame):

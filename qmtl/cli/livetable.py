@@ -115,7 +115,7 @@ def _header(report: TickReport, heading: str) -> Text:
 
 def symbol_table(views: Sequence[SymbolView], why: Mapping[str, str], columns: int, rows: int) -> Table:
     """The symbols, held and wanted ones first, in so many columns and rows."""
-    chosen = sorted(views, key=lambda v: (not v.order, not (v.held or v.external), not v.target))[:rows]
+    chosen = sorted(views, key=lambda v: (not v.order, not v.held, not v.target))[:rows]
     for layout in LAYOUTS:
         cells = _columns(chosen, why, layout)
         widths = {name: max(map(width, (_name(name, layout), *texts))) for name, texts in cells.items()}
@@ -160,7 +160,7 @@ def _row(view: SymbolView, why: str, layout: Layout) -> dict[str, str]:
         "chain": view.chain,
         "strategy": view.strategy,
         "target": _percent(view.target),
-        "held": _percent(view.held + view.external),
+        "held": _percent(view.held),
         "order": _percent(view.order),
         "why": why.rpartition(".")[2] if layout.short else why,
     }
