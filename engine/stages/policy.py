@@ -48,7 +48,7 @@ def run(frame: Frame, tick: Tick) -> Tick:
         theirs = load.external & ~load.held
         target = np.where(theirs, load.outside, target)
         protective = protective & ~theirs
-        notes.put(theirs if disabled is None else load.external & ~(disabled & load.held), Reason.EXTERNAL)
+        notes.put(load.external & ~protective, Reason.EXTERNAL)
         if _unwinds(frame):
             certain = _surely_external(tick)
             target = np.where(certain, 0.0, target)
