@@ -22,8 +22,9 @@ from .frame import generation_label, strategy_label
 from .market import Account, WorkingColumns
 from .orderrules import Ask, in_lots, limit_price, lot_of, order_type, reduce_only, tidy, time_in_force
 from .orders import Attribution, Order, client_order_id
+from .ours import whole_of
 from .reasons import Reason
-from .sizing import Sized, refused, rules_at, sized, venue_at, whole_of
+from .sizing import Sized, refused, rules_at, sized, venue_at
 from .tick import Tick
 
 #: tick orders get a new id by their epoch; a leg is sent at most once per tick

@@ -32,10 +32,10 @@ import numpy as np
 from qmtl.dsl.exchange import ExchangePolicy, rules_for
 
 from .bars import Bools, Codes, Floats, Ints
-from .execution.ledger import own_part
 from .frame import Frame
 from .ordergates import Gates, limited
 from .orderrules import Ask, Fitted, Side, fitted, in_lots, largest, lot_of
+from .ours import closable, whole_of
 from .reasons import Reason
 from .tick import OPEN_LEG, Tick, put, some
 
@@ -217,33 +217,6 @@ def _wishes(tick: Tick) -> bool:
     return tick.orders.leg is not tick.frame.silent and some(tick.orders.leg)
 
 
-def whole_of(tick: Tick, column: int) -> Decimal:
-    """Signed shares that an exit of the whole position closes: the broker's exact quantity; where others hold a part, what is ours
-    of it, unless theirs is unwound too."""
-    account = tick.account
-    held = account.exact[column]
-    if account.own is None or account.ours is None or unwound(tick)[column]:
-        return held
-    return own_part(held, account.ours[column]) if account.external[column] else held
-
-
-def unwound(tick: Tick) -> Bools:
-    """[S] positions of others that are closed because the text says so, together with what is ours of them."""
-    load, policy = tick.load, tick.policy
-    if not some(load.external):
-        return tick.frame.nowhere
-    mask: Bools = load.external & policy.protective & (policy.reason == Reason.UNWIND_EXTERNAL)
-    return mask
-
-
-def _closable(tick: Tick) -> Floats:
-    """[S] signed shares that closing orders may move, as floats."""
-    account = tick.account
-    if not some(tick.load.external) or account.own is None:
-        return account.qty
-    return np.where(unwound(tick), account.qty, account.own)
-
-
 def _of_tick(number: int, tick: Tick) -> Sized:
     orders, load, frame = tick.orders, tick.load, tick.frame
     at = orders.leg.nonzero()[0]
@@ -258,7 +231,7 @@ def _of_tick(number: int, tick: Tick) -> Sized:
         whole=orders.closing.take(at),
         delta=delta,
         mark=load.mark.take(at),
-        held=_closable(tick).take(at),
+        held=closable(tick).take(at),
         rank=rank,
         reason=orders.reason.take(at),
         decision=tick.market.decision,

@@ -39,8 +39,9 @@ from ..caps import clipped, trimmed
 from ..collar import off_collar
 from ..frame import EPS, Frame, fixed, places
 from ..killswitch import judge
+from ..ours import unwound
 from ..reasons import Reason
-from ..sizing import full_exit, unwound, venue_at
+from ..sizing import full_exit, venue_at
 from ..state import NOBODY
 from ..tick import CLOSE_LEG, LOST_LEG, NO_LEG, OPEN_LEG, Notes, Orders, Tick, no_reasons, put, some
 from ..trading import TradingState
