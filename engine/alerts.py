@@ -14,7 +14,7 @@ from .pricealerts import price_alerts
 from .reasons import Reason
 from .shadow import MOST_FALLBACKS, so_far
 from .stages.risk import ALERT_AFTER
-from .tick import Tick
+from .tick import Tick, some
 from .trading import TradingState
 
 HOUR = 3600
@@ -27,6 +27,7 @@ def alerts_of(tick: Tick, every: int, *, first: bool = False) -> tuple[str, ...]
     prices = price_alerts(tick, again=first or _again(tick, every, 0))
     return (
         *_kill(tick, every, first),
+        *_closed(tick),
         *_halt(tick, every, first),
         *_exits(tick, every, first),
         *_shadow(tick, first),
@@ -45,8 +46,7 @@ def way_out(tick: Tick) -> str:
 def _kill(tick: Tick, every: int, first: bool) -> Iterator[str]:
     gate, before = tick.gate, int(tick.before.kill)
     if gate.kill and gate.fired:
-        flat = gate.flatten or tick.frame.program.settings.risk.on_kill == "flatten"
-        told = "everything that is ours is closed" if flat else "only exits from now on"
+        told = "everything that is ours is to be closed" if _flattens(tick) else "only exits from now on"
         yield f"is killed: {Reason(gate.kill).code}; {told}, {way_out(tick)}"
     elif gate.kill and (first or _again(tick, every, gate.killed_at)):
         hours = (tick.now - gate.killed_at) // HOUR
@@ -54,6 +54,21 @@ def _kill(tick: Tick, every: int, first: bool) -> Iterator[str]:
         yield f"is still killed{lasting}: {Reason(gate.kill).code}; {way_out(tick)}"
     elif before and not gate.kill:
         yield f"is no longer killed: {Reason(before).code} has ended, entries are possible again"
+
+
+def _closed(tick: Tick) -> Iterator[str]:
+    """That a kill which flattens has nothing left to close, once the account shows it and not before."""
+    load = tick.load
+    if not (tick.gate.kill and _flattens(tick) and tick.account.readable and some(tick.before.side)):
+        return
+    if not some(load.side) and not some(load.held):
+        names = [tick.frame.names.symbols[column] for column in load.outside.nonzero()[0].tolist()]
+        rest = f"; what is not ours stays: {', '.join(names)}" if names else ""
+        yield f"holds nothing of its own any more{rest}"
+
+
+def _flattens(tick: Tick) -> bool:
+    return bool(tick.gate.flatten) or tick.frame.program.settings.risk.on_kill == "flatten"
 
 
 def _halt(tick: Tick, every: int, first: bool) -> Iterator[str]:

@@ -181,7 +181,7 @@ class _Crowd:
 def clipped(frame: Frame, target: Floats, current: Floats, resting: Floats) -> Floats:
     """Targets after which no cap is exceeded by what they add.
 
-    Exposure = |current| + |resting| of all symbols (stale, legacy, external ones too), plus what targets add to it; a
+    Exposure = |current| + |resting| of all symbols (stale and legacy ones too; `resting` has what others hold as well), plus what targets add to it; a
     reduction frees nothing before it is filled. Additions are cut to the symbol cap, then scaled to the room of their
     sector, then to the room of the total."""
     risk = frame.program.settings.risk

@@ -4,7 +4,8 @@ In: positions, marks, the strategies' lines, what is remembered of entries. Out:
 stage because levels belong to positions, not to what anybody wishes now.
 
 Where the specification is silent:
-- Stops look at closed bars that ended after the opening fill. A stop given as a distance is anchored at the average price. One
+- Stops look at closed bars that ended after the opening fill. A stop given as a distance is anchored at the average price
+  (of our own fills, where others hold a part of the position). One
   given as a level is the price of the decision; while the strategy is as it was at the entry it follows the strategy's line
   when that is known, and keeps its last price otherwise. So an edit neither forgets a stop nor reads one for the other.
 - A stop or take that was reached stays in force until the position is flat, also while somebody trades by hand in its symbol
@@ -53,7 +54,7 @@ def judged_exits(frame: Frame, tick: Tick) -> Exits:
     load, held = tick.load, tick.load.held
     if not np.count_nonzero(held) and not np.count_nonzero(load.owner != NOBODY):
         return Exits(frame.unknown, frame.unknown, frame.silent, frame.nowhere)
-    average = frame.recent.of(_of_ours, held, tick.account.average_price)
+    average = frame.recent.of(_of_ours, held, _paid(tick))
     side = frame.recent.of(_signs, load.side)
     stop, take = _levels(frame, tick, average, side)
     mark, blind = tick.load.mark, frame.nowhere
@@ -74,6 +75,12 @@ def judged_exits(frame: Frame, tick: Tick) -> Exits:
     if stop is not frame.unknown:
         reached.append((side * (mark - stop) <= 0, Reason.STOP))
     return Exits(stop, take, _stopping(frame, tick, reached, (fresh, known_at)), blind)
+
+
+def _paid(tick: Tick) -> Floats:
+    """[S] average price of what is ours: by our own fills where others hold a part, since the broker's average is of both."""
+    broker, own = tick.account.average_price, tick.account.own_average
+    return broker if own is None else np.where(tick.load.external & np.isfinite(own), own, broker)
 
 
 def _of_ours(held: Bools, average: Floats) -> Floats:

@@ -202,7 +202,7 @@ class Account:
     others     profit and loss of the account's other worlds since the journal began: it does not count for this world's
                loss limits
     qty, average_price  float64 [S] (0 and NaN when flat); `exact` holds the broker's decimal quantities
-    external   bool [S]: the position is not ours
+    external   bool [S]: the position is not ours, or not all of it is, or the broker has less than is ours
     working    our open orders;  fills, results: since the last tick, oldest first; all three row by row as a run hears of
                them, or in columns as a backtest has them
     split      [S] shares that one share of the tick before is now, 1 = no split; None = none anywhere
@@ -211,7 +211,9 @@ class Account:
     blocked    reason code for which nothing may be opened in the whole account, 0 = none
     halt       reason code of a kill that the account's own state or a person asks for, 0 = none; `flatten`: everything of
                ours is to be closed with it
-    ours       what our own fills add up to, exact, where somebody holds a position; None = nothing but our own is held
+    ours       what our own fills add up to, exact; None = nothing but our own is held
+    own        [S] signed shares of ours that the broker holds: as much of `qty` as `ours` explains;  own_average  [S] what they
+               cost by our own fills, NaN where those do not say. None = nothing but our own is held, or nothing of ours beside it
     barred     [S] reason code for which nothing may be opened in a symbol; None = nowhere
     unborrowed [S] symbols that cannot be sold short now; None = none
     """
@@ -239,6 +241,8 @@ class Account:
     ours: tuple[Decimal, ...] | None = None
     barred: Codes | None = None
     unborrowed: Bools | None = None
+    own: Floats | None = None
+    own_average: Floats | None = None
 
 
 __all__ = [

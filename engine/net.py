@@ -22,6 +22,7 @@ from .frame import generation_label, strategy_label
 from .market import Account, WorkingColumns
 from .orderrules import Ask, in_lots, limit_price, lot_of, order_type, reduce_only, tidy, time_in_force
 from .orders import Attribution, Order, client_order_id
+from .ours import whole_of
 from .reasons import Reason
 from .sizing import Sized, refused, rules_at, sized, venue_at
 from .tick import Tick
@@ -113,7 +114,7 @@ def _legs(rows: Sized, ticks: Sequence[Tick]) -> list[_Leg]:
     for number, column, close, whole, wished in zip(*(row.tolist() for row in columns), strict=True):
         tick = ticks[number]
         atom = venue_at(tick.frame).atom
-        qty = -tick.account.exact[column] if whole else wished * atom
+        qty = -whole_of(tick, column) if whole else wished * atom
         legs.append(_Leg(tick, column, tick.frame.names.symbols[column], "close" if close else "open", qty, atom))
     return legs
 

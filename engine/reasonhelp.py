@@ -62,7 +62,7 @@ _OWN: Final[Mapping[Reason, str]] = {
     ),
     Reason.SPLIT: "the position at the broker before and after: quantity times average price is the same",
     Reason.SETTLING: "the split before: formulas go on from mixed prices; `qmtl resume --symbol` ends the wait",
-    Reason.EXTERNAL: "`position_policy: {external: ...}`; positions that fills of ours do not explain",
+    Reason.EXTERNAL: "`position_policy: {external: ...}`; quantities that fills of ours do not explain; exits of ours go",
     Reason.UNWIND_EXTERNAL: "`position_policy: {external: ...}`; `ignore` leaves such positions alone",
     Reason.DENIED_ORDER_NOTIONAL: "`orders: {max_notional: ...}`; a smaller `risk: {max_symbol: ...}` or `capital` wishes smaller orders",
     Reason.DENIED_VOLUME: "`orders: {max_volume: ...}` and the symbol's volume of the last 20 sessions in the feed",

@@ -40,7 +40,11 @@ class Reason(IntEnum):
     SPLIT = 12, "position.split", "the broker's quantity and average price show a split: prices and levels are rescaled"
     SETTLING = 13, "freshness.settling", "after a split: held under its stops until no formula sees prices of before it"
     # load
-    EXTERNAL = 20, "position.external", "the position at the broker is not ours: never traded, entries blocked"
+    EXTERNAL = (
+        20,
+        "position.external",
+        "not all of the position at the broker is ours, or some of ours is gone: entries blocked",
+    )
     NO_MARK = 21, "position.no_mark", "a position without any known price; its average price stands in"
     FILLED = 22, "position.filled", "fills of ours were applied"
     UNREADABLE = 23, "account.unreadable", "positions could not be read: no order this tick"

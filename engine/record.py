@@ -183,7 +183,7 @@ ACCOUNT = ("qty", "average_price", "external")
 #: columns that most ticks do not have: quotes, a second regime, splits, the broker's own prices, what it does not allow
 OPTIONAL = {
     "market": ("quote", "quoted_at", "shadow"),
-    "account": ("split", "broker_mark", "marked_at", "barred", "unborrowed"),
+    "account": ("split", "broker_mark", "marked_at", "barred", "unborrowed", "own", "own_average"),
 }
 
 

@@ -15,7 +15,7 @@ filled (R40).
 Where the specification is silent: an opening sale takes 103 % of its notional of buying power (R40); an opening order that
 does not fit is cut to the lots that do, and denied when none does. Shorts are whole shares. A venue without fractions
 trades whole lots of at least one share. Closing a whole position sends the broker's exact quantity, whatever its lots
-(unless the venue binds it to them); a partial close is rounded toward zero and never exceeds what is held. What is too small
+(unless the venue binds it to them), less what others hold of it; a partial close is rounded toward zero and never exceeds what is held. What is too small
 to be closed is denied once per decision tick, not again on every follow-up tick.
 """
 
@@ -35,6 +35,7 @@ from .bars import Bools, Codes, Floats, Ints
 from .frame import Frame
 from .ordergates import Gates, limited
 from .orderrules import Ask, Fitted, Side, fitted, in_lots, largest, lot_of
+from .ours import closable, whole_of
 from .reasons import Reason
 from .tick import OPEN_LEG, Tick, put, some
 
@@ -230,7 +231,7 @@ def _of_tick(number: int, tick: Tick) -> Sized:
         whole=orders.closing.take(at),
         delta=delta,
         mark=load.mark.take(at),
-        held=tick.account.qty.take(at),
+        held=closable(tick).take(at),
         rank=rank,
         reason=orders.reason.take(at),
         decision=tick.market.decision,
@@ -441,7 +442,7 @@ def _judged(rows: Sized, i: int, tick: Tick, gate: Gates | None, left: float) ->
     venue, column, opens, price = venue_at(tick.frame), int(rows.column[i]), not rows.close[i], float(rows.mark[i])
     rules, whole, wished = rules_at(tick.frame)[column], bool(rows.whole[i]), int(rows.atoms[i]) * venue.atom
     if whole:
-        wished = -tick.account.exact[column]
+        wished = -whole_of(tick, column)
     mark = Decimal(repr(price)) if price > 0 else None
     ask = Ask(abs(wished), "buy" if wished > 0 else "sell", opens, whole, mark)
     told, cost = fitted(rules, ask), 0.0

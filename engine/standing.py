@@ -18,6 +18,7 @@ from qmtl.dsl.program import Program
 
 from . import wire
 from .execution.book import Book
+from .execution.ledger import own_part
 from .execution.phases import Phase, phases
 from .execution.troubles import Block, blocks
 from .frame import build_frame, generation_label, strategy_label
@@ -62,13 +63,15 @@ class WorldStanding:
 
 @dataclass(frozen=True, slots=True)
 class PositionStanding:
-    """One position at the broker: signed quantity, how much of it our own fills explain, what the run believes it is worth, and
-    whose it is. `since` epoch seconds, 0 = not known."""
+    """One position at the broker: signed quantity, how much of it is ours and how much is somebody else's, what the run believes
+    the whole of it is worth, and whose ours is. `external`: it is not ours, or not all of it, or less is there than is ours.
+    `since` epoch seconds, 0 = not known."""
 
     symbol: str
     world: str
     qty: Decimal
     ours: Decimal
+    theirs: Decimal
     average: float
     mark: float
     value: float
@@ -224,12 +227,14 @@ def _positions(program: Program, last: LastTick, columns: Mapping[str, Any], boo
             float(columns["load.average"][i]),
             float(columns["load.mark"][i]),
         )
-        amount = exact.get(symbol, Decimal(repr(qty)))
+        amount = exact.get(symbol, Decimal(repr(qty))).normalize() + 0
+        own = own_part(amount, ours.get(symbol, Decimal(0)))
         yield PositionStanding(
             symbol=symbol,
             world=program.settings.world,
-            qty=amount.normalize() + 0,
-            ours=ours.get(symbol, Decimal(0)),
+            qty=amount,
+            ours=own,
+            theirs=amount - own,
             average=average,
             mark=mark,
             value=qty * mark,

@@ -60,7 +60,8 @@ class Load:
 
     trusted          the equity reading is believed (else the last believed one stands in and entries wait)
     solvent          capital is positive; else fractions mean nothing: no entries, trims or reductions
-    current          signed fraction held, external ones too;  held: ours and not zero
+    current          signed fraction that is ours;  held: it is not zero
+    outside          signed fraction beside it that is somebody else's;  external: there is any, or less is there than is ours
     resting          signed fraction of working opening orders
     working          NO_LEG, OPEN_LEG, CLOSE_LEG or LOST_LEG; working_qty signed shares that remain; working_since tick
     owner ... stopping   the position's memory after the fills of this tick
@@ -74,6 +75,7 @@ class Load:
     solvent: bool
     mark: Floats
     current: Floats
+    outside: Floats
     resting: Floats
     held: Bools
     external: Bools

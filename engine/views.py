@@ -40,7 +40,7 @@ from .trading import TradingState
 
 @dataclass(frozen=True, slots=True)
 class SymbolView:
-    """One symbol in one tick. Fractions of world capital; `p` up, down, chop, high volatility, NaN where unknown; `why`
+    """One symbol in one tick. Fractions of world capital, `held` what is there, `external` what of it is not ours; `p` up, down, chop, high volatility, NaN where unknown; `why`
     is the code of the step that decided."""
 
     symbol: str
@@ -53,6 +53,7 @@ class SymbolView:
     held: float
     order: float
     why: str
+    external: float = 0.0
 
 
 def symbol_views(tick: Tick) -> tuple[SymbolView, ...]:
@@ -69,7 +70,8 @@ def symbol_views(tick: Tick) -> tuple[SymbolView, ...]:
             strategy=owners[i] or (selected[i] if tick.orders.target[i] else ""),
             owner=owners[i],
             target=float(tick.orders.target[i]),
-            held=float(tick.load.current[i]),
+            held=float(tick.load.current[i] + tick.load.outside[i]),
+            external=float(tick.load.outside[i]),
             order=float(tick.orders.delta[i]),
             why=why[i],
         )
@@ -133,7 +135,14 @@ def _world_state(tick: Tick) -> Mapping[str, Any]:
         "trading": TradingState(gate.trading).text,
         "trading_why": Reason(gate.why).code if gate.why else "",
         "positions": {
-            v.symbol: {"held": v.held, "target": v.target, "owner": v.owner, "chain": v.chain, "why": v.why}
+            v.symbol: {
+                "held": v.held,
+                **({"external": v.external} if v.external else {}),
+                "target": v.target,
+                "owner": v.owner,
+                "chain": v.chain,
+                "why": v.why,
+            }
             for v in shown
         },
     }

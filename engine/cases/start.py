@@ -51,7 +51,7 @@ def opening(case: Case, frame: Frame, marks: Floats) -> Opening:
         average = held.average_price or prices[held.symbol]
         positions.append(Position(held.symbol, qty, Decimal(repr(average))))
         if not held.external and qty:
-            holdings.append(Holding(case.world, held.symbol, qty, _ZERO))
+            holdings.append(Holding(case.world, held.symbol, qty, _ZERO, qty * Decimal(repr(average))))
     worth = [p.qty * Decimal(repr(prices[p.symbol])) for p in positions]
     equity = Decimal(repr(case.equity))
     cash = equity - sum(worth, _ZERO)

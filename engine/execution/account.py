@@ -1,9 +1,9 @@
 """The account as one world sees it this tick: broker truth laid over the world's columns. Pure.
 
-In: a broker snapshot, the book and what changed. Out: `market.Account`. A position that our own fills do not explain is
-external: never traded, and entries in its symbol are blocked (R10). So is one that our fills say is there and the broker
-does not show, until the ledger is corrected: answers about fills and about positions may lag behind each other. A position of which a part is ours is external as a
-whole: nobody here can tell whose shares an order would move.
+In: a broker snapshot, the book and what changed. Out: `market.Account`. Where the broker's quantity is not what our own fills add
+up to, the symbol is external: entries in it are blocked (R10). So is one that our fills say is there and the broker does not
+show, until the ledger is corrected: answers about fills and about positions may lag behind each other. What the broker and our
+fills agree on is still ours (`own`), and its exits go (R42, R47); the rest is somebody else's and never traded.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from ..market import Account, Fill
 from ..ports import BrokerSnapshot, Position
 from .book import Book, Changes, working
 from .conditions import FREE, Conditions
+from .ledger import averages, own_part
 
 ZERO = Decimal(0)
 #: most ticks
@@ -62,7 +63,7 @@ def world_account(
             i = column.get(symbol)
             if i is not None and not held.exact[i]:  # by our fills, and not there: no entry until it is written off
                 held.external[i] = True
-    marked = bool(held.marked_at.any())
+    marked, mixed = bool(held.marked_at.any()), bool(held.external.any())
     return Account(
         readable=snapshot is not None,
         equity=float(snapshot.equity) if snapshot else float("nan"),
@@ -81,7 +82,9 @@ def world_account(
         broker_mark=held.mark if marked else None,
         marked_at=held.marked_at if marked else None,
         elsewhere=held.elsewhere,
-        ours=tuple(ledger.get(symbol, ZERO) for symbol in column) if held.external.any() else None,
+        ours=tuple(ledger.get(symbol, ZERO) for symbol in column) if mixed else None,
+        own=held.own if mixed else None,
+        own_average=_paid(column, book) if mixed else None,
         blocked=conditions.blocked,
         halt=conditions.halt,
         flatten=conditions.flatten,
@@ -95,6 +98,7 @@ class _Held:
     """The broker's positions as columns; `elsewhere` is the value of external ones in no column."""
 
     qty: Floats
+    own: Floats
     average: Floats
     exact: list[Decimal]
     external: Bools
@@ -106,22 +110,30 @@ class _Held:
 def _held(column: Mapping[str, int], positions: Sequence[Position], ours: Mapping[str, Decimal]) -> _Held:
     width = len(column)
     none, nobody = np.full(width, np.nan), np.zeros(width, dtype=np.bool_)
-    held = _Held(np.zeros(width), none, [ZERO] * width, nobody, none.copy(), np.zeros(width, dtype=np.int64))
+    zeros, times = np.zeros(width), np.zeros(width, dtype=np.int64)
+    held = _Held(zeros, zeros.copy(), none, [ZERO] * width, nobody, none.copy(), times)
     for position in positions:
-        i, foreign = column.get(position.symbol), ours.get(position.symbol, ZERO) != position.qty
+        i, ledger = column.get(position.symbol), ours.get(position.symbol, ZERO)
         if i is None:
-            held.elsewhere += _value(position) if foreign else 0.0
+            held.elsewhere += _value(position, position.qty - own_part(position.qty, ledger))
         elif position.qty:
             held.qty[i], held.average[i] = float(position.qty), float(position.average_price)
-            held.exact[i], held.external[i] = position.qty, foreign
+            held.exact[i], held.external[i] = position.qty, ledger != position.qty
+            held.own[i] = float(own_part(position.qty, ledger))
             if position.mark is not None:
                 held.mark[i], held.marked_at[i] = float(position.mark), position.marked_at
     return held
 
 
-def _value(position: Position) -> float:
-    """Money that a position is worth, by the broker's mark where it has one."""
-    return float(position.qty * (position.average_price if position.mark is None else position.mark))
+def _paid(column: Mapping[str, int], book: Book) -> Floats:
+    """[S] average price of our own shares by our own fills: the broker's average mixes in what others paid."""
+    paid = averages(book.holdings)
+    return np.array([float(paid[symbol]) if symbol in paid else np.nan for symbol in column])
+
+
+def _value(position: Position, qty: Decimal) -> float:
+    """Money that so many shares of a position are worth, by the broker's mark where it has one."""
+    return float(qty * (position.average_price if position.mark is None else position.mark))
 
 
 def shares_of(column: Mapping[str, int], splits: Mapping[str, float]) -> Floats | None:

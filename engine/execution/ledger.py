@@ -14,16 +14,20 @@ from decimal import Decimal
 from ..orders import Attribution
 
 _NOTHING = Decimal(0)
+#: what a position cost is kept to a billionth of its currency
+_PLACES = Decimal("0.000000001")
 
 
 @dataclass(frozen=True, slots=True)
 class Holding:
-    """What a world has of a symbol: signed shares, and the money that flowed in since the journal began, fees taken off."""
+    """What a world has of a symbol: signed shares, the money that flowed in since the journal began, fees taken off, and what the
+    shares that are left were bought for (negative for a short), fees left out; a split leaves that as it is."""
 
     world: str
     symbol: str
     qty: Decimal
     cash: Decimal
+    cost: Decimal = _NOTHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +92,23 @@ def quantities(holdings: Iterable[Holding]) -> tuple[tuple[str, Decimal], ...]:
     return _summed((h.symbol, h.qty) for h in holdings if h.qty)
 
 
+def averages(holdings: Iterable[Holding]) -> Mapping[str, Decimal]:
+    """Symbol -> average price of our own shares, where they were bought by fills that the journal knows."""
+    qty: dict[str, Decimal] = {}
+    cost: dict[str, Decimal] = {}
+    for h in holdings:
+        qty[h.symbol] = qty.get(h.symbol, _NOTHING) + h.qty
+        cost[h.symbol] = cost.get(h.symbol, _NOTHING) + h.cost
+    return {symbol: cost[symbol] / shares for symbol, shares in qty.items() if shares * cost[symbol] > 0}
+
+
+def own_part(held: Decimal, ledger: Decimal) -> Decimal:
+    """How much of the broker's position is ours: as much as both agree on, nothing where they stand on opposite sides."""
+    if held * ledger <= 0:
+        return _NOTHING
+    return held if abs(held) <= abs(ledger) else ledger
+
+
 def monies(holdings: Iterable[Holding]) -> tuple[tuple[str, Decimal], ...]:
     """(symbol, money of all worlds) of every symbol that was ever traded, sorted."""
     return _summed(((h.symbol, h.cash) for h in holdings), zeros=True)
@@ -128,7 +149,16 @@ def _summed(pairs: Iterable[tuple[str, Decimal]], *, zeros: bool = False) -> tup
 
 def _traded(held: Holding, change: Traded) -> Holding:
     qty = _ours(change.qty, held.qty) if change.leg == "close" else change.qty
-    return Holding(held.world, held.symbol, held.qty + qty, held.cash - qty * change.price - change.fee)
+    cash = held.cash - qty * change.price - change.fee
+    return Holding(held.world, held.symbol, held.qty + qty, cash, _cost(held, qty, change.price))
+
+
+def _cost(held: Holding, qty: Decimal, price: Decimal) -> Decimal:
+    """What the shares that are left after a fill cost: what is sold takes its part of it, at the average price."""
+    after = held.qty + qty
+    if held.qty * after <= 0:
+        return after * price
+    return held.cost + qty * price if qty * held.qty > 0 else (held.cost * after / held.qty).quantize(_PLACES)
 
 
 def _ours(qty: Decimal, held: Decimal) -> Decimal:
@@ -141,7 +171,7 @@ def _ours(qty: Decimal, held: Decimal) -> Decimal:
 def _shared(own: Sequence[Holding], money: Decimal) -> list[Holding]:
     """Money by shares held; to the first where nothing is held."""
     paid = split_fee(money, [abs(h.qty) for h in own]) if own else []
-    return [Holding(h.world, h.symbol, h.qty, h.cash + part) for h, part in zip(own, paid, strict=True)]
+    return [Holding(h.world, h.symbol, h.qty, h.cash + part, h.cost) for h, part in zip(own, paid, strict=True)]
 
 
 def _corrected(own: Sequence[Holding], change: Correction) -> list[Holding]:
@@ -155,7 +185,10 @@ def _corrected(own: Sequence[Holding], change: Correction) -> list[Holding]:
         parts = [h.qty for h in own]
     largest = max(range(len(own)), key=lambda i: abs(parts[i]))
     parts[largest] += change.after - sum(parts, _NOTHING)
-    return [Holding(h.world, h.symbol, qty + 0, cash) for h, qty, cash in zip(own, parts, paid, strict=True)]
+    return [
+        Holding(h.world, h.symbol, qty + 0, cash, h.cost if qty else _NOTHING)
+        for h, qty, cash in zip(own, parts, paid, strict=True)
+    ]
 
 
 def of_world(holdings: Iterable[Holding], world: str) -> Mapping[str, Decimal]:

@@ -11,7 +11,9 @@ Where the specification is silent:
 - Stop and take are remembered as they were when the entry was decided, not when its fill was seen, so that a fill seen
   one bar later (paper) and one seconds later (live) give the same levels.
 - A position that became flat without a fill of ours (closed by hand) loses its owner like any flat one. One that became
-  external by a manual trade keeps its owner, clocks and levels until it is flat: it is ours again when the trade is undone.
+  external by a manual trade keeps its owner, clocks and levels until ours is flat.
+- Of a position to which somebody added, and of one that somebody reduced, what is left of ours stays ours: `current` and `held`
+  are of that alone, its exits go, and only the rest (`outside`) is no part of world capital. Nothing is opened there.
 - External positions count at the broker's mark, or at their average price; those in no column of this world as well.
 - A reading of equity that is NaN, not positive, or more than 20 % away from the last believed one (after flows) is not
   believed until a second reading within 5 % of it; until then the old one sizes and entries wait (R45).
@@ -48,13 +50,14 @@ def run(frame: Frame, tick: Tick) -> Tick:
     before, external = tick.before, account.external
     prices = judged(before, tick.market.mark, tick.now, frame.program.settings.freshness.max_gap)
     qty = account.qty if account.readable else before.qty
+    own = _own(account, qty)
     mark = _marks(account, prices.mark, qty)
     equity, suspect, trusted = believe(before, account)
     capital = _capital(frame, account, equity)
     fills = account.fills if isinstance(account.fills, FillColumns) else _in_columns(frame, tick, account.fills)
-    position = _position(frame, tick, fills, qty)
+    position = _position(frame, tick, fills, (qty, own))
     working = account.working if isinstance(account.working, WorkingColumns) else _working(frame, account.working)
-    current = qty * mark
+    current = own * mark
     current /= capital
     tick.load = Load(
         equity=equity,
@@ -64,8 +67,9 @@ def run(frame: Frame, tick: Tick) -> Tick:
         solvent=capital > PENNY,
         mark=mark,
         current=current,
+        outside=frame.nothing if own is qty else (qty - own) * mark / capital,
         resting=frame.nothing if working.leg is frame.silent else _resting(working, working.qty * mark / capital),
-        held=frame.recent.of(_held, qty, external),
+        held=frame.recent.of(_held, qty, external) if own is qty else own != 0,
         external=external,
         working=working.leg,
         working_qty=working.qty,
@@ -89,16 +93,23 @@ def run(frame: Frame, tick: Tick) -> Tick:
     return tick
 
 
-def _position(frame: Frame, tick: Tick, fills: FillColumns, qty: Floats) -> _Position:
-    """The memory of positions after the fills."""
+def _position(frame: Frame, tick: Tick, fills: FillColumns, shares: tuple[Floats, Floats]) -> _Position:
+    """The memory of positions after the fills; `shares` [S] at the broker, and of ours."""
     position = _Position.of(tick.before)
     if len(fills):
         position = _filled(frame, tick, position, fills)
     if not tick.account.readable:  # nobody knows what is flat or external: it stays as it is remembered
         return position
-    if len(fills) or qty is not tick.before.qty:  # else the tick before left it so
-        position = _flattened(position, qty, tick.account.external)
+    if len(fills) or shares[0] is not tick.before.qty:  # else the tick before left it so
+        position = _flattened(position, shares[1], tick.account.external)
     return position
+
+
+def _own(account: Account, qty: Floats) -> Floats:
+    """[S] signed shares of ours; the same row where nobody else holds any."""
+    if not some(account.external):
+        return qty
+    return np.where(account.external, 0.0, qty) if account.own is None else account.own
 
 
 def _held(qty: Floats, external: Bools) -> Bools:
@@ -165,12 +176,12 @@ def _resting(working: WorkingColumns, fraction: Floats) -> Floats:
 
 
 def _capital(frame: Frame, account: Account, equity: float) -> float:
-    """World capital: share x equity without the external positions of the account. Never below PENNY, so that fractions stay
+    """World capital: share x equity without what others hold on the account. Never below PENNY, so that fractions stay
     finite when nothing is left; `Load.solvent` is False then, and only exits of whole positions are sized."""
     outside = account.elsewhere
     if some(account.external):
         there = account.external & (account.qty != 0)  # a mismatch is external too, and may be nothing that has a price
-        outside += float((account.qty * _worth(account))[there].sum())
+        outside += float(((account.qty - _own(account, account.qty)) * _worth(account))[there].sum())
     capital = frame.program.settings.capital * (equity - outside)
     return capital if math.isfinite(capital) and capital > PENNY else PENNY
 
@@ -290,12 +301,12 @@ def _distances(rows: Floats, is_level: Bools, at: tuple[Small, Ints], own: Bools
     return np.where(own & ~is_level[row, column], rows[row, column], np.nan)
 
 
-def _flattened(position: _Position, qty: Floats, external: Bools) -> _Position:
-    """What the broker says is flat is flat; a position of ours without a remembered side takes the broker's. What became
-    external stays as it is remembered."""
-    side = np.sign(qty).astype(np.int8)
+def _flattened(position: _Position, own: Floats, external: Bools) -> _Position:
+    """What the broker says is flat is flat; a position of ours without a remembered side takes the broker's. Where nothing of
+    ours is seen beside what is external, it stays as it is remembered."""
+    side = np.sign(own).astype(np.int8)
     if some(external):
-        side = np.where(external, position.side, side)
+        side = np.where(external & (own == 0), position.side, side)
     left = (side == 0) & ((position.owner != NOBODY) | (position.stopping != 0))
     if some(left):
         position, gone = position.copy(), np.flatnonzero(left)

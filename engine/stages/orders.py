@@ -10,12 +10,13 @@ signal 0, unwind_only, trim above tolerance) need regular hours, a readable acco
 working exit of ours with enough quantity (or as large as the venue takes) and younger than `cancel_after` ticks is left alone,
 any other working order is cancelled, and the exit follows on the next tick, once the cancel is confirmed. When halted (killed,
 or declared), only protective exits are sent; a kill with
-`on_kill: flatten` makes a protective exit of every position of ours, each sent once nothing works in its symbol (R43).
+`on_kill: flatten` makes a protective exit of every position of ours, each sent once nothing works in its symbol (R43). What others
+hold of a position delays no exit and is not touched by one: they are sized on our part of it.
 
 Where the specification is silent:
 - A reduction frees room under a cap only when it was filled, so a rotation takes two decision ticks.
 - An entry on a flat symbol that the last clip leaves below min_target is not sent at all.
-- Trims look at our own positions; external ones take room but nobody of ours is sold for them.
+- Trims look at what is ours of a position; what others hold takes room, but nothing of ours is sold for it.
 - Closing orders that are not protective are cancelled at the same age as entries. The tick of a kill cancels everything,
   exits included; later ticks cancel opening orders only.
 - Halted, beyond the collar, or where it is less than `min_delta` away, an excess over a cap is trimmed to the cap, whatever
@@ -38,6 +39,7 @@ from ..caps import clipped, trimmed
 from ..collar import off_collar
 from ..frame import EPS, Frame, fixed, places
 from ..killswitch import judge
+from ..ours import unwound
 from ..reasons import Reason
 from ..sizing import full_exit, venue_at
 from ..state import NOBODY
@@ -154,7 +156,8 @@ def _flattens(frame: Frame, tick: Tick) -> bool:
 def _capped(frame: Frame, tick: Tick, target: Floats, far: Bools | None, notes: Notes) -> tuple[Floats, Bools, Bools]:
     """(target, protective, trims) after the last clip; `far` [S] is beyond the collar."""
     load, guard = tick.load, frame.program.settings.churn_guard
-    after = clipped(frame, target, load.current, load.resting)
+    taken = load.resting if load.outside is frame.nothing else np.abs(load.resting) + np.abs(load.outside)
+    after = clipped(frame, target, load.current, taken)
     if after is not target:
         notes.put(after != target, Reason.CAPPED)
         if "min_target" in frame.churn:
@@ -188,6 +191,7 @@ def _legs(frame: Frame, tick: Tick, target: Floats, turning: Bools) -> tuple[Cod
     delta = goal - current
     if some(tick.load.external):
         delta[tick.load.external & ~held] = 0.0
+        delta = np.where(unwound(tick), delta - tick.load.outside, delta)
     wanted = delta != 0
     wanted |= held & (goal == 0)  # a position without any price has fraction 0 and can still be closed
     if not some(wanted):
@@ -199,8 +203,7 @@ def _legs(frame: Frame, tick: Tick, target: Floats, turning: Bools) -> tuple[Cod
 
 def _closable(tick: Tick) -> Bools:
     """[S] positions that may be closed: ours, and external ones that the text says to unwind."""
-    external = tick.load.external
-    return tick.load.held | (external & tick.policy.protective) if some(external) else tick.load.held
+    return tick.load.held | unwound(tick) if some(tick.load.external) else tick.load.held
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -405,4 +408,4 @@ def _explain(tick: Tick, plan: _Plan, legs: tuple[Bools, Bools], crossing: Bools
         notes.put(exits & (tick.target.reason == code), code)
     stops = exits & (tick.target.stopping != 0)
     np.copyto(notes.own(), tick.target.stopping, where=stops)
-    notes.put(exits & load.external, Reason.UNWIND_EXTERNAL)
+    notes.put(exits & unwound(tick), Reason.UNWIND_EXTERNAL)

@@ -1,14 +1,14 @@
 """10. position policy: what may happen to positions of former owners, generations and disabled symbols.
 
 In: target, owner and generation of each position, allowlist. Out: `Policy`, with a label per symbol, in this order:
-disabled symbol -> unwind_only (target 0, protective); flat and nothing resting -> normal; external -> as declared, never
-traded or unwound (target 0, protective);
+disabled symbol -> unwind_only (target 0, protective); flat and nothing resting -> normal; external -> as declared: what others
+hold is never traded, or unwound (target 0, protective, together with what is ours);
 other generation -> legacy_hold; owner is the selected one -> normal; else legacy_hold. legacy_hold by magnitude: larger
 keeps current, smaller reduces, the opposite side goes to 0 first.
 
 Where the specification is silent: an external position in a disabled symbol keeps its unwind_only label but is not
-traded, since unwinding what is not ours must be written; it begins when a second tick shows the same position. A position
-whose strategy is gone counts as another generation.
+traded, since unwinding what is not ours must be written; it begins when a second tick shows the same position. What is ours of a
+position that others hold a part of is closed and reduced like any other (R42, R47), and never added to. A position whose strategy is gone counts as another generation.
 On follow-up ticks labels are computed anew, and only unwind_only changes a target.
 """
 
@@ -45,9 +45,10 @@ def run(frame: Frame, tick: Tick) -> Tick:
         protective = protective | (disabled & load.held)
         notes.put(disabled, Reason.UNWIND)
     if outside:
-        target = np.where(load.external, load.current, target)
-        protective = protective & ~load.external
-        notes.put(load.external, Reason.EXTERNAL)
+        theirs = load.external & ~load.held
+        target = np.where(theirs, load.outside, target)
+        protective = protective & ~theirs
+        notes.put(load.external & ~protective, Reason.EXTERNAL)
         if _unwinds(frame):
             certain = _surely_external(tick)
             target = np.where(certain, 0.0, target)
@@ -67,7 +68,8 @@ def _labelled(frame: Frame, tick: Tick, owners: Codes | None, disabled: Bools | 
     label = no_reasons(frame) if owners is None else owners.copy()
     if some(load.external):
         put(label, load.external, PolicyLabel.UNWOUND if _unwinds(frame) else PolicyLabel.EXTERNAL)
-    flat = (np.abs(load.current) < frame.program.settings.position_policy.flat) & (load.working == NO_LEG)
+    there = load.current if load.outside is frame.nothing else load.current + load.outside
+    flat = (np.abs(there) < frame.program.settings.position_policy.flat) & (load.working == NO_LEG)
     put(label, flat, PolicyLabel.NORMAL)
     if disabled is not None:
         put(label, disabled, PolicyLabel.DISABLED)

@@ -86,13 +86,21 @@ def _order_table(rows: Sequence[OrderStanding]) -> str:
 
 
 def _position_table(rows: Sequence[PositionStanding]) -> str:
-    head = ("symbol", "quantity", "average", "mark", "value", "profit", "phase", "owner", "policy")
+    head = ("symbol", "quantity", "ours", "average", "mark", "value", "profit", "phase", "owner", "policy")
     body = [
-        (p.symbol, f"{p.qty:f}", _money(p.average), _money(p.mark), _money(p.value), _money(p.profit), p.phase,
-         "external" if p.external else f"{p.world}/{p.owner}", p.policy)
+        (p.symbol, f"{p.qty:f}", f"{p.ours:f}", _money(p.average), _money(p.mark), _money(p.value), _money(p.profit), p.phase,
+         _whose(p), p.policy)
         for p in rows
     ]  # fmt: skip
-    return _aligned((head, *body), right=(1, 2, 3, 4, 5))
+    return _aligned((head, *body), right=(1, 2, 3, 4, 5, 6))
+
+
+def _whose(p: PositionStanding) -> str:
+    """Whose a position is, where others hold a part of it too: both."""
+    own = f"{p.world}/{p.owner}"
+    if not p.external:
+        return own
+    return f"{own} and external" if p.ours else "external"
 
 
 def _money(value: float) -> str:

@@ -92,7 +92,7 @@ def test_r43_a_kill_that_flattens_leaves_nothing_behind(home: Path, qmtl: Run) -
     edit(home, "daily_loss: -2%", "on_kill: flatten\n  daily_loss: -0.1%")
     said = qmtl("run", "--config", "demo.yaml", "--ticks", 300, cwd=home).stdout
     assert (
-        "world us_core is killed: kill.daily_loss; everything that is ours is closed, lift it with `qmtl resume`"
+        "world us_core is killed: kill.daily_loss; everything that is ours is to be closed, lift it with `qmtl resume`"
         in said
     )
     assert "(order.flatten)" in said

@@ -50,7 +50,8 @@ def test_ignored_positions_are_never_traded_and_take_room(lab: Any) -> None:
     tick = lab.decide(of, lab.at("10:00"), holds=holds, signal=1)
     assert tick.orders.leg[0] == NO_LEG
     assert policy_labels(tick)[0] == "external/ignore"
-    room = 0.60 - float(tick.load.current[0])
+    assert (tick.load.current[0], float(tick.load.outside[0])) == (0, 1.0)
+    room = 0.60 - float(tick.load.outside[0])
     assert float(tick.orders.target[1:].sum()) == pytest.approx(max(room, 0.0))
 
 

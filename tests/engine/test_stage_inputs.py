@@ -82,7 +82,7 @@ def test_capital_leaves_external_positions_out_and_never_trades_them(lab: Any) -
     tick = lab.decide(of, lab.at("10:00"), None, holds, signal=1)
     assert tick.load.capital == 0.5 * (100_000 - 20_000)
     assert tick.orders.leg.tolist()[0] == 0
-    assert tick.orders.target[0] == tick.load.current[0]
+    assert tick.orders.target[0] == tick.load.outside[0] == 0.5
     assert lab.why(tick, 0, "policy") is Reason.EXTERNAL
 
 

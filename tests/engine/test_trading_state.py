@@ -360,7 +360,7 @@ def test_a_kill_that_flattens_says_so(lab: Any) -> None:
     now = lab.at("10:00")
     _, tick = decide(of, lab.locked(initial(of)), lab.market(of, now), lab.account(of, results=failed), now)
     assert alerts_of(tick, HOUR) == (
-        "is killed: kill.auth; everything that is ours is closed, lift it with `qmtl resume` when you know why",
+        "is killed: kill.auth; everything that is ours is to be closed, lift it with `qmtl resume` when you know why",
     )
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 
 from .exchange import Owner
 from .inputs import BAR
@@ -55,11 +56,11 @@ class Due:
         for symbol, i in seen.frame.index.items():
             if symbol not in self.positions:
                 continue
-            if seen.account.external[i]:
+            if seen.account.external[i] and not own_of(seen, i):
                 self.positions[symbol] = replace(self.positions[symbol], there=bool(seen.account.exact[i]))
                 continue
             why = self._why(seen, symbol)
-            if why and seen.account.exact[i]:
+            if why and own_of(seen, i):
                 due[symbol] = why
         self._remember(seen)
         return due
@@ -99,10 +100,25 @@ class Due:
                 )
 
 
+def own_of(seen: Seen, i: int) -> Decimal:
+    """How much of the broker's position is ours: what our fills say, and no more than is there."""
+    held, ours = seen.account.exact[i], seen.account.ours
+    if ours is None:
+        return held
+    return min(held, ours[i], key=abs) if held * ours[i] > 0 else Decimal(0)
+
+
+def paid_of(seen: Seen, i: int) -> float:
+    """Average price of what is ours; the broker's where nobody else holds a part."""
+    account = seen.account
+    own = account.own_average is not None and account.external[i]
+    return float(account.own_average[i] if own else account.average_price[i])
+
+
 def _followed(seen: Seen, held: Held, i: int) -> Held:
     """The position with the newest prices of its lines, and its average price."""
     if seen.account.readable:
-        held = replace(held, average=float(seen.account.average_price[i]), there=bool(seen.account.exact[i]))
+        held = replace(held, average=paid_of(seen, i), there=bool(seen.account.exact[i]))
     row = seen.row(held.owner.strategy)
     if row is None or seen.frame.program.generations[row][i] != held.owner.generation:
         return held
@@ -131,7 +147,7 @@ def reached(seen: Seen, held: Held, i: int) -> str:
     side, (price, known_at) = held.owner.side, price_of(seen, i)
     if math.isnan(price) or known_at <= held.owner.since:
         return ""
-    if side * (price / float(seen.account.average_price[i]) - 1) <= TINY - seen.world.risk.position_stop:
+    if side * (price / paid_of(seen, i) - 1) <= TINY - seen.world.risk.position_stop:
         return "position"
     for name, level, sign in (("stop", held.stop, side), ("take", held.take, -side)):
         at = held.average - sign * level.value if level.kind == "distance" else level.value

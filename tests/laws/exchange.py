@@ -69,7 +69,9 @@ class Owner:
 
 @dataclass(slots=True)
 class Exchange:
-    """Positions of ours, trades by hand, money, working orders, and what decide has not heard yet."""
+    """Positions of ours, trades by hand, money, working orders, and what decide has not heard yet. `ours` is what our fills add
+    up to, `paid` what a share of it cost, `manual` what the broker holds beyond it or lacks; `flat` was not there at the reading
+    before."""
 
     cash: float = 100_000.0
     leverage: float = 4.0
@@ -84,6 +86,8 @@ class Exchange:
     results: list[OrderResult] = field(default_factory=list)
     flows: float = 0.0
     unwinds: bool = False  # external positions may be closed
+    paid: dict[str, float] = field(default_factory=dict)
+    flat: frozenset[str] = frozenset()
 
     def copy(self) -> Exchange:
         """The same account, to go on from twice."""
@@ -91,11 +95,17 @@ class Exchange:
         return Exchange(
             self.cash, self.leverage, dict(self.ours), dict(self.manual), dict(self.average), dict(self.owners), lives,
             set(self.used), list(self.opened), list(self.fills), list(self.results), self.flows, self.unwinds,
+            dict(self.paid), self.flat,
         )  # fmt: skip
 
     def held(self, symbol: str) -> Decimal:
         """What the broker holds, trades by hand included."""
         return self.ours.get(symbol, ZERO) + self.manual.get(symbol, ZERO)
+
+    def own(self, symbol: str) -> Decimal:
+        """What is ours of that: no more than our fills say and than is there, and nothing on the other side."""
+        ours, held = self.ours.get(symbol, ZERO), self.held(symbol)
+        return min(ours, held, key=abs) if ours * held > 0 else ZERO
 
     def equity(self, marks: Mapping[str, float]) -> float:
         """Cash and positions at their marks."""
@@ -177,16 +187,21 @@ class Exchange:
         )
         if not readable:
             return account_of(frame, readable=False, equity=math.nan, cash=math.nan, buying_power=0.0, working=working)
+        self._write_off(symbols)
         worth = self.equity(marks)
         gross = sum(abs(float(self.held(symbol))) * marks[symbol] for symbol in {*self.ours, *self.manual})
         gross += sum(
             abs(float(one.left)) * marks[one.order.symbol] for one in self.live.values() if one.order.leg == "open"
         )
+        external = np.array([bool(self.manual.get(symbol)) for symbol in symbols])
         account = account_of(
             frame,
             held={symbol: self.held(symbol) for symbol in symbols},
             average=self.average,
-            external=np.array([bool(self.manual.get(symbol)) for symbol in symbols]),
+            external=external,
+            ours=tuple(self.ours.get(symbol, ZERO) for symbol in symbols) if external.any() else None,
+            own=np.array([float(self.own(symbol)) for symbol in symbols]) if external.any() else None,
+            own_average=np.array([self.paid.get(symbol, math.nan) for symbol in symbols]) if external.any() else None,
             equity=worth if equity is None else equity,
             cash=self.cash,
             buying_power=max(self.leverage * worth - gross, 0.0),
@@ -204,7 +219,9 @@ class Exchange:
         symbol, held = order.symbol, self.held(order.symbol)
         assert order.client_order_id not in self.used, "a client id was used twice"
         assert all(one.order.symbol != symbol for one in self.live.values()), "a second live order in a symbol"
-        assert self.unwinds or not self.manual.get(symbol), "an external position was traded"
+        own = abs(self.own(symbol))
+        assert self.unwinds or not self.manual.get(symbol) or order.leg == "close", "opened beside what is not ours"
+        assert self.unwinds or not self.manual.get(symbol) or order.qty <= own, "an external position was traded"
         assert order.qty > 0, "an order of nothing"
         if order.leg == "close":
             assert held * order.signed < 0, "a closing order on the wrong side"
@@ -231,6 +248,8 @@ class Exchange:
             self.opened.append((now, symbol, 1 if qty > 0 else -1, order))
         self._book(symbol, qty, price)
         self.ours[symbol], self.manual[symbol] = mine, after - mine
+        if abs(mine) > abs(before):
+            self.paid[symbol] = (self.paid.get(symbol, 0.0) * float(before) + price * float(qty)) / float(mine)
         if not mine:
             self.owners.pop(symbol, None)
         one.left -= qty
@@ -248,14 +267,22 @@ class Exchange:
         )
 
     def _ours_after(self, order: Order, qty: Decimal) -> Decimal:
-        """What is ours after a fill. A closing one takes from that first and never turns it around, as the book does it; an
-        opening one that comes when somebody has traded by hand counts as theirs, which is how decide takes it."""
+        """What is ours after a fill. A closing one takes from that first and never turns it around, as the book does it."""
         before = self.ours.get(order.symbol, ZERO)
         if order.leg == "open":
-            return before if self.manual.get(order.symbol) else before + qty
+            return before + qty
         if before * qty >= 0:
             return before
         return before + qty if abs(qty) < abs(before) else ZERO
+
+    def _write_off(self, symbols: tuple[str, ...]) -> None:
+        """What two readings in a row do not show, and nothing of ours works for or filled in, is not ours any more."""
+        busy = {one.order.symbol for one in self.live.values()} | {fill.symbol for fill in self.fills}
+        flat = frozenset(symbol for symbol in symbols if not self.held(symbol))
+        for symbol in (flat & self.flat) - busy:
+            self.ours[symbol] = self.manual[symbol] = ZERO
+            self.owners.pop(symbol, None)
+        self.flat = flat
 
     def _book(self, symbol: str, qty: Decimal, price: float) -> None:
         """Cash and the average price, which an add moves and a reduction leaves."""

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 import numpy as np
 from hypothesis import given
 
+from .due import own_of
 from .inputs import EPS
 from .law import law
 from .walk import Seen, Walk, walks
@@ -22,7 +23,7 @@ def capital_of(seen: Seen) -> float:
     account = seen.account
     worth = account.average_price if account.broker_mark is None else account.broker_mark
     held = np.flatnonzero(account.external & (account.qty != 0))
-    outside = sum(float(account.qty[i] * worth[i]) for i in held)
+    outside = sum(float((account.qty[i] - float(own_of(seen, i))) * worth[i]) for i in held)
     return seen.world.capital * (account.equity - outside)
 
 
@@ -81,9 +82,9 @@ def test_an_excess_beyond_the_tolerance_is_trimmed_to_the_cap_at_once(walk: Walk
             continue
         capital = capital_of(seen)
         busy = {one.symbol for one in seen.account.working}
-        ours = {s for s, i in seen.frame.index.items() if seen.account.exact[i] and not seen.account.external[i]}
+        ours = {s for s, i in seen.frame.index.items() if own_of(seen, i)}
         mark = {s: float(seen.market.mark[i]) for s, i in seen.frame.index.items()}
-        held = {s: abs(float(seen.account.exact[seen.column(s)])) * mark[s] / capital for s in ours}
+        held = {s: abs(float(own_of(seen, seen.column(s)))) * mark[s] / capital for s in ours}
         sold = {o.symbol: float(o.qty) * mark[o.symbol] / capital for o in seen.netted.orders if o.leg == "close"}
         slack = {s: max(1.0, float(seen.world.exchange.min_notional) / mark[s]) * mark[s] / capital for s in ours}
         for what, members, cap in groups(seen):

@@ -8,6 +8,7 @@ What is due is worked out in `due` from prices, signals, lines, allowlist and fi
 from __future__ import annotations
 
 from collections import Counter
+from decimal import Decimal
 
 import numpy as np
 from hypothesis import given
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 
 from qmtl.dsl.model import RiskLimits
 
-from .due import Due
+from .due import Due, own_of
 from .exchange import Fate, Live
 from .inputs import BAR, NAMES, Link, Rule, World, at
 from .law import law
@@ -24,7 +25,7 @@ from .walk import Move, Run, Seen, Walk, row_of, walks
 
 def left_alone(one: Live, seen: Seen) -> bool:
     """A working exit of ours with enough quantity and younger than two ticks."""
-    held = seen.account.exact[seen.column(one.order.symbol)]
+    held = own_of(seen, seen.column(one.order.symbol))
     young = seen.now - one.order.epoch < seen.world.orders.cancel_after * seen.frame.interval
     return one.order.leg == "close" and abs(one.left) >= abs(held) and young
 
@@ -32,8 +33,8 @@ def left_alone(one: Live, seen: Seen) -> bool:
 @law(120)
 @given(walks())
 def test_r42_r47_a_protective_exit_is_never_blocked(walk: Walk) -> None:
-    """Not by deadband, min_target, min_delta, min_hold, cooldowns, a kill or a working order: it is sent with the broker's
-    exact quantity, or it is working already, or what stands in its way is being cancelled."""
+    """Not by deadband, min_target, min_delta, min_hold, cooldowns, a kill, a working order or somebody who trades by hand in the
+    symbol: it is sent with the broker's exact quantity, or with what is ours of it, or it is working already, or what stands in its way is being cancelled."""
     watch = Due()
     for seen in walk.ticks():
         assert_sent(seen, watch.see(seen))
@@ -64,7 +65,8 @@ def test_a_stop_or_take_is_in_force_where_its_level_was_reached_and_nowhere_else
         stopping = {symbol for symbol, held in watch.positions.items() if held.stopping}
         found = {seen.world.symbols[i] for i in np.flatnonzero(seen.tick.target.stopping)}
         known = set(seen.world.symbols if seen.account.readable else watch.positions)
-        ours = {symbol for symbol in known if not seen.account.external[seen.column(symbol)]}
+        columns = {symbol: seen.column(symbol) for symbol in known}
+        ours = {symbol for symbol, i in columns.items() if not seen.account.external[i] or own_of(seen, i)}
         assert found & ours == stopping & ours
 
 
@@ -84,7 +86,14 @@ def assert_sent(seen: Seen, due: dict[str, str]) -> None:
             continue
         assert symbol in orders, f"{symbol}: {why} is not sent"
         assert orders[symbol].leg == "close"
-        assert orders[symbol].signed == -seen.account.exact[seen.column(symbol)], f"{symbol}: {why} in part"
+        assert orders[symbol].signed in whole(seen, symbol), f"{symbol}: {why} in part"
+
+
+def whole(seen: Seen, symbol: str) -> set[Decimal]:
+    """What an exit may be: what is ours of the position; what others hold goes with it only where the text says so."""
+    i = seen.column(symbol)
+    unwound = seen.account.external[i] and seen.world.external == "unwind_only"
+    return {-own_of(seen, i)} | ({-seen.account.exact[i]} if unwound else set())
 
 
 @law(30)
@@ -153,7 +162,7 @@ def test_unwind_only_ends_flat(walk: Walk) -> None:
     run.reading = (True, None)
     for _ in run.constant(2, minutes=2):
         pass
-    left = {s: q for s, q in run.exchange.ours.items() if q and not run.exchange.manual.get(s)}
+    left = {s: q for s in run.exchange.ours if (q := run.exchange.own(s))}
     assert not left
     for seen in run.constant(1):
         assert not seen.netted.orders

@@ -19,6 +19,7 @@ from qmtl.engine.reasons import Reason
 from qmtl.engine.stages import orders as orders_stage
 from qmtl.engine.state import encode
 
+from .due import own_of
 from .exchange import Fate
 from .inputs import BAR, World, is_open, locked
 from .law import law
@@ -86,7 +87,7 @@ def leaves(seen: Seen, symbol: str) -> bool:
     # what is not ours must have been so at the tick before: positions and fills are not heard at once
     known = seen.account.qty[i] == seen.before.qty[i] and all(fill.symbol != symbol for fill in seen.account.fills)
     unwound = seen.world.external == "unwind_only" and bool(known)
-    mine = bool(seen.account.exact[i]) and (not seen.account.external[i] or unwound)
+    mine = bool(own_of(seen, i)) or (bool(seen.account.exact[i]) and unwound)
     return mine and all(one.symbol != symbol for one in seen.account.working)
 
 

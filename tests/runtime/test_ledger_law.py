@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from qmtl.engine import wire
 from qmtl.engine.execution import book as books
 from qmtl.engine.execution.account import world_account
-from qmtl.engine.execution.ledger import Traded, after, quantities
+from qmtl.engine.execution.ledger import Borrowed, Holding, Traded, after, averages, own_part, quantities
 from qmtl.engine.execution.splits import Seen, corrections
+from qmtl.engine.market import Account
 from qmtl.engine.orders import Attribution, Order
 from qmtl.engine.paperrules import average_after
 from qmtl.engine.ports import BrokerEvent, BrokerSnapshot, Position
@@ -27,6 +28,7 @@ class World:
 
     qty: Decimal = ZERO
     average: Decimal = ZERO
+    paid: Decimal = ZERO
     seq: int = 0
     book: books.Book = field(default_factory=books.Book)
     seen: Seen = field(default_factory=lambda: Seen(0.0, float("nan"), 100.0))
@@ -47,10 +49,29 @@ class World:
         account = world_account(COLUMN, answer, self.book, changes, splits=splits)
         ours = dict(self.book.ledger).get(SPY, ZERO)
         assert bool(account.external[0]) == (ours != self.qty)
+        self._holds(account, ours)
         if not self.qty and not changes.fills and not self.book.orders and not self.seen.qty:
             assert ours == 0
         self.seen = Seen(float(account.qty[0]), float(account.average_price[0]), 100.0)
         return changes
+
+    def _holds(self, account: Account, ours: Decimal) -> None:
+        """What is ours of the position: as much as our fills say, as much as is there, never on the other side. What it cost
+        lies between the prices that were paid."""
+        if not account.external[0]:
+            assert account.own is None
+            return
+        assert account.own is not None
+        assert account.own_average is not None
+        own = min(abs(ours), abs(self.qty)) if ours * self.qty > 0 else ZERO
+        assert float(account.own[0]) == float(own) * (1 if self.qty > 0 else -1)
+        if ours:
+            assert abs(float(account.own_average[0]) - float(self.paid)) < 1e-6 * float(self.paid)
+
+    def leave(self, price: Decimal) -> None:
+        """An exit of what is ours and still there."""
+        ours = dict(self.book.ledger).get(SPY, ZERO)
+        self.ours(-own_part(self.qty, ours), "close", price)
 
     def ours(self, qty: Decimal, leg: str, price: Decimal) -> None:
         """An order of ours, filled at once."""
@@ -59,6 +80,8 @@ class World:
         part = (Attribution("w", "s", "g", qty),)
         order = Order(name, SPY, side, abs(qty), leg, 900, 1, "ok", price, 0, part)  # type: ignore[arg-type]
         self.book = books.add(self.book, [order])
+        held = dict(self.book.ledger).get(SPY, ZERO)
+        self.paid = average_after(held, self.paid, qty, price) if leg == "open" else self.paid
         self.seq += 1
         self.trade(qty, price)
         self.tick([BrokerEvent(self.seq, "fill", name, SPY, qty, price, ZERO, 900, "")])
@@ -69,6 +92,7 @@ STEPS = st.lists(
         st.tuples(st.just("open"), st.integers(1, 50)),
         st.tuples(st.just("close"), st.integers(1, 100)),
         st.tuples(st.just("unwind"), st.just(0)),
+        st.tuples(st.just("leave"), st.just(0)),
         st.tuples(st.just("by hand"), st.integers(-60, 60)),
         st.tuples(st.just("split"), st.sampled_from([2, 3, 10])),
         st.tuples(st.just("deposit"), st.integers(-5, 5)),
@@ -95,6 +119,14 @@ def test_r10_law_ledger_and_external_are_what_the_broker_has(steps: list[tuple[s
             world.tick()
             world.tick()
             assert not world.book.ledger
+        elif kind == "leave" and own_part(world.qty, ours):
+            theirs = world.qty - own_part(world.qty, ours)
+            world.leave(cost)
+            assert world.qty == theirs
+            assert dict(world.book.ledger).get(SPY, ZERO) == ours - own_part(before, ours)
+            world.tick()
+            world.tick()
+            assert not dict(world.book.ledger) or world.qty
         elif kind == "by hand" and number:
             world.trade(Decimal(number), cost)
             world.tick()
@@ -104,6 +136,7 @@ def test_r10_law_ledger_and_external_are_what_the_broker_has(steps: list[tuple[s
         elif kind == "split" and world.qty:
             world.qty, world.average = world.qty * number, world.average / number
             cost /= number
+            world.paid /= number
             world.tick()
             assert dict(world.book.ledger).get(SPY, ZERO) == ours * number
             assert world.qty == before * number
@@ -166,3 +199,28 @@ def test_r28_corrections_come_back_from_text_and_in_their_order() -> None:
     sold = Traded("w", SPY, Decimal(-40), Decimal(5), ZERO, "close")
     assert quantities(after((), [bought, split, sold])) == ((SPY, Decimal(60)),)
     assert wire.loads(books.Correction, wire.dumps(split)) == split
+
+
+def test_r16_what_is_left_of_ours_keeps_what_it_cost() -> None:
+    """Over adds, reductions, nights of a short, splits and hands; shares whose fills the journal does not have cost nothing known."""
+    bought = [Traded("w", SPY, Decimal(q), Decimal(p), Decimal(1), "open") for q, p in ((30, 50), (10, 70))]
+    (held,) = after((), bought)
+    assert (held.cost, averages([held])) == (2200, {SPY: 55})
+    (held,) = after([held], [Traded("w", SPY, Decimal(-10), Decimal(90), ZERO, "close"), Borrowed(SPY, Decimal(3))])
+    assert averages([held]) == {SPY: 55}
+    (held,) = after([held], [books.Correction(SPY, "split", 10.0, Decimal(30), Decimal(300), ZERO, 9)])
+    assert averages([held]) == {SPY: Decimal("5.5")}
+    (held,) = after([held], [books.Correction(SPY, "closed_elsewhere", 1.0, Decimal(300), ZERO, Decimal(1), 9)])
+    assert (held.cost, averages([held])) == (0, {})
+    (short,) = after((), [Traded("w", SPY, Decimal(-4), Decimal(50), ZERO, "open")])
+    assert averages([short]) == {SPY: 50}
+    assert averages([Holding("w", SPY, Decimal(5), ZERO)]) == {}
+
+
+def test_what_is_ours_of_a_position_in_no_column_is_no_external_value() -> None:
+    """Of another world's position somebody bought two more; of a third he sold a part."""
+    answer = BrokerSnapshot(
+        ZERO, ZERO, ZERO, (Position("QQQ", Decimal(7), Decimal(300)), Position("TLT", Decimal(4), Decimal(90))), (), 0
+    )
+    book = books.Book(holdings=(Holding("w", "QQQ", Decimal(5), ZERO), Holding("w", "TLT", Decimal(9), ZERO)))
+    assert world_account(COLUMN, answer, book, books.Changes((), ())).elsewhere == 600
