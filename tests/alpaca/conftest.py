@@ -10,6 +10,7 @@ import pytest
 from qmtl.engine.adapters.alpaca.transport import Limits, Line
 from qmtl.engine.adapters.alpaca.wiring import Lines, open_lines
 
+from .memory import Account
 from .wire import Wire, listening
 
 #: what no output may hold
@@ -42,3 +43,8 @@ def lines(wire: Wire) -> Iterator[Open]:
 @pytest.fixture
 def trading(lines: Open) -> Line:
     return lines().trading
+
+
+@pytest.fixture
+def venue(wire: Wire) -> Account:
+    return Account(wire)
