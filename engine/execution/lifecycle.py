@@ -7,7 +7,8 @@ never a guess (R17).
         │            │            └───────────────────────────> FILLED, CANCELED, REJECTED, EXPIRED
         └────────────┴──> UNKNOWN ──> any of these, or EXPIRED_UNSENT
 
-INTENDED is journaled and not known to be sent. UNKNOWN was sent, and no answer says for certain what became of it: it is
+INTENDED is journaled and not known to be sent. SUBMITTED is received and not accepted yet: the word of brokers that say so, which
+none here does. UNKNOWN was sent, and no answer says for certain what became of it: it is
 looked up by its id until one does. EXPIRED_UNSENT was looked for and is not there; it is watched for the rest of the
 session, and adopted if it shows up after all.
 """
