@@ -4,6 +4,9 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
+# several hundred processes are started: none shall compile the program anew because it may not keep what it compiled
+export PYTHONDONTWRITEBYTECODE :=
+
 .PHONY: demo test lint types pytest docs install dev clean
 
 demo: $(VENV)/.installed
