@@ -15,7 +15,7 @@ from ..program.start import call
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = ROOT.parent / "shared" / "data"
-RANGE = ("--from", "2025-11-12", "--to", "2025-11-21")
+RANGE = ("--from", "2025-11-12", "--to", "2025-11-18")
 
 
 def backtest(*arguments: object) -> subprocess.CompletedProcess[str]:
