@@ -4,7 +4,10 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: demo test lint types pytest docs install dev clean
+# several hundred processes are started: none shall compile the program anew because it may not keep what it compiled
+export PYTHONDONTWRITEBYTECODE :=
+
+.PHONY: demo test thorough lint types pytest docs install dev clean
 
 demo: $(VENV)/.installed
 	$(BIN)/qmtl run --config demo.yaml --fresh
@@ -14,6 +17,10 @@ test: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/pytest -n 2 --dist worksteal -q
+
+# the same tests with more examples of every costly law, some of which nobody has looked at yet: an hour
+thorough: $(VENV)/.dev
+	QMTL_LAWS=long $(BIN)/pytest -n 2 --dist worksteal -q
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .

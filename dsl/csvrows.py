@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from .diagnostics import Diagnostic, problem
@@ -41,11 +42,19 @@ def read_rows(
     source: Source, columns: Mapping[str, tuple[str, ...]], needed: tuple[str, ...]
 ) -> tuple[tuple[Row, ...], tuple[Diagnostic, ...]]:
     """Rows of a CSV file by our column names. `columns` gives the header spellings (lower case) of each; others are ignored."""
+    return _kept(source, tuple(columns.items()), needed)
+
+
+@lru_cache(maxsize=1)
+def _kept(
+    source: Source, columns: tuple[tuple[str, tuple[str, ...]], ...], needed: tuple[str, ...]
+) -> tuple[tuple[Row, ...], tuple[Diagnostic, ...]]:
+    """The table that was read last: a check reads the same file by itself and for the world that names it."""
     lines = _lines(source)
     header = next(lines, ())
     if isinstance(header, Diagnostic):
         return (), (header,)
-    spellings = {spelling: name for name, listed in columns.items() for spelling in listed}
+    spellings = {spelling: name for name, listed in columns for spelling in listed}
     order = [spellings.get(cell.text.casefold()) for cell in header]
     missing = [name for name in needed if name not in order]
     if missing:

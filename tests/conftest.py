@@ -27,6 +27,29 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+#: what takes longest stands first for each of two workers, so that none of it is left when all else is done
+LONGEST = (
+    "tests/crash/",
+    "tests/e2e/test_real_bars.py",
+    "tests/docs/test_snippets.py::test_shell_snippets_run_one_after_another",
+    "tests/noise/",
+    "tests/runtime/test_start.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Two halves, each with its share of what is long at its head; the rest stays as it was."""
+    heads: list[list[pytest.Item]] = [[], []]
+    for item in items:
+        place = next((i for i, prefix in enumerate(LONGEST) if item.nodeid.startswith(prefix)), None)
+        if place is not None:
+            heads[place % 2].append(item)
+    long = {item.nodeid for head in heads for item in head}
+    rest = [item for item in items if item.nodeid not in long]
+    middle = max(0, len(items) // 2 - len(heads[0]))
+    items[:] = [*heads[0], *rest[:middle], *heads[1], *rest[middle:]]
+
+
 @pytest.fixture
 def root(monkeypatch: pytest.MonkeyPatch) -> Path:
     """The repository, made the working directory, so that messages show the paths a user would type there."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ SHIPPED = "worlds"
 RULES = "tests/cases/rules"
 
 
+@cache
 def run(path: str) -> tuple[tuple[Outcome, ...], tuple[Covered, ...]]:
     suite = load_suite([path])
     assert suite.well, suite.diagnostics

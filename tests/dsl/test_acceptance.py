@@ -19,6 +19,7 @@ from qmtl.dsl.schema import KINDS, check, load_schema
 from qmtl.dsl.source import Source, Span
 from qmtl.dsl.tree import Entry, Map, Node, Scalar, Seq, plain
 
+from ..thorough import often
 from .corpus import ROOT, worldcorpus
 
 SPAN = Span(Source("t", ""), 0, 0)
@@ -184,7 +185,7 @@ VALUES = st.recursive(
 
 
 @given(schema=st.recursive(KEYWORDS, composed, max_leaves=4), values=st.lists(VALUES, min_size=1, max_size=6))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=often(400), deadline=None)
 def test_both_agree_on_any_schema_and_value(schema: Any, values: list[Any]) -> None:
     from jsonschema import Draft7Validator, validators
 

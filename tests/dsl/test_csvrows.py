@@ -53,3 +53,12 @@ def test_quotes_that_are_not_closed_spoil_their_line_only(cell: str) -> None:
 
 def test_a_broken_header_is_one_mistake() -> None:
     assert read('symbol,"sec\ntor"\nSPY,index\n')[1] == [("Q0302", "a cell of these tables cannot hold a line break")]
+
+
+def test_a_table_that_was_edited_is_read_anew() -> None:
+    """The last table is kept; one of the same name with another text is another table."""
+    before = read("symbol,sector\nSPY,index\n")
+    after = read("symbol,sector\nSPY,tech\n")
+    assert before == ([{"symbol": "SPY", "sector": "index"}], [])
+    assert after == ([{"symbol": "SPY", "sector": "tech"}], [])
+    assert read("symbol,sector\nSPY,index\n") == before

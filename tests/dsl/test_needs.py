@@ -18,6 +18,7 @@ from qmtl.dsl.model import ParameterSet, World
 from qmtl.dsl.needs import Facts
 from qmtl.dsl.program import Program
 
+from ..thorough import often
 from .corpus import ROOT, worldcorpus
 
 WORLDS = [ROOT / "worlds" / "us_core.yaml", ROOT / "worlds" / "tail_hedge.qmtl"]
@@ -85,7 +86,7 @@ def shipped() -> tuple[World, Facts]:
 
 
 @given(data=st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=often(60), deadline=None)
 def test_needs_are_those_of_the_program_for_any_parameters(shipped: tuple[World, Facts], data: st.DataObject) -> None:
     world, facts = shipped
     names = tuple(dict.fromkeys(name for chain in world.chains for name in chain.strategies))

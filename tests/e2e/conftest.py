@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from ..program.start import call as start
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = ROOT.parent / "shared" / "data"
@@ -23,15 +24,8 @@ def qmtl() -> Qmtl:
     def call(
         *arguments: object, code: int | None = 0, cwd: Path = ROOT, timeout: int = 240
     ) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            [sys.executable, "-m", "qmtl", *map(str, arguments)],
-            cwd=cwd,
-            env={**os.environ, "COLUMNS": "200", "PYTHONWARNINGS": "ignore"},
-            capture_output=True,
-            text=True,
-            timeout=timeout,
-            check=False,
-        )
+        environment = {**os.environ, "COLUMNS": "200", "PYTHONWARNINGS": "ignore"}
+        done = start(arguments, cwd=cwd, env=environment, timeout=timeout)
         assert "Traceback" not in done.stderr + done.stdout, done.stderr
         if code is not None:
             assert done.returncode == code, done.stdout[-2000:] + done.stderr[-2000:]

@@ -11,15 +11,22 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from ..program.start import call
+
 ROOT = Path(__file__).resolve().parents[2]
 DATA = ROOT.parent / "shared" / "data"
-RANGE = ("--from", "2025-11-12", "--to", "2025-11-21")
+RANGE = ("--from", "2025-11-12", "--to", "2025-11-18")
 
 
-def backtest(*arguments: object, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+def backtest(*arguments: object) -> subprocess.CompletedProcess[str]:
+    return call(["backtest", *arguments], cwd=ROOT, timeout=300)
+
+
+def anew(*arguments: object) -> subprocess.CompletedProcess[str]:
+    """As a person starts it: a process with a hash seed and imports of its own."""
     return subprocess.run(
         [sys.executable, "-m", "qmtl", "backtest", *map(str, arguments)],
-        cwd=cwd, capture_output=True, text=True, timeout=300, check=False,
+        cwd=ROOT, capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
 
 
@@ -27,7 +34,7 @@ def backtest(*arguments: object, cwd: Path = ROOT) -> subprocess.CompletedProces
 def made_up(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The demo's market, with the runs at other costs."""
     out = tmp_path_factory.mktemp("backtest") / "demo"
-    done = backtest("--config", "demo.yaml", *RANGE, "--out", out)
+    done = anew("--config", "demo.yaml", *RANGE, "--out", out)
     assert done.returncode == 0, done.stderr
     assert "fingerprint" in done.stdout
     assert str(out / "report.html") in done.stdout
@@ -90,7 +97,7 @@ def test_the_folder_holds_columns_summary_and_page(made_up: Path) -> None:
 
 def test_the_same_backtest_again_is_the_same_to_the_byte(made_up: Path, tmp_path: Path) -> None:
     out = tmp_path / "again"
-    assert backtest("--config", "demo.yaml", *RANGE, "--out", out, "--quiet").returncode == 0
+    assert anew("--config", "demo.yaml", *RANGE, "--out", out, "--quiet").returncode == 0
     for name in ("result.json", "steps.parquet", "orders.parquet", "report.html"):
         assert (out / name).read_bytes() == (made_up / name).read_bytes(), name
 

@@ -115,7 +115,9 @@ def test_r54_a_good_edit_is_in_force_and_a_broken_one_is_told_while_the_old_text
     until(lambda: "the edit is not in force" in said.read_text(), running)
     world.write_text(text.replace("p_chop >= 0.50", "p_chop >= 0.60"))
     until(lambda: "is in force from the next tick on" in said.read_text(), running)
-    assert running.wait(timeout=120) == 0
+    until(lambda: len(set(column(log, "program_id"))) == 2, running)
+    running.terminate()
+    assert running.wait(timeout=60) == 0
     assert "error[Q0501]: unknown name `p_chopp`" in said.read_text()
     programs = set(column(log, "program_id"))
     assert len(programs) == 2

@@ -22,6 +22,8 @@ from qmtl.engine.journal.sqlite import SqliteJournal
 from qmtl.engine.journal.walfile import lost_commits
 from qmtl.engine.ports import LogEntry
 
+from ..thorough import often
+
 COMMITS = 12
 STREAMS = ("bars", "event", "intent", "tick:us_core")
 FILES = settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -144,7 +146,7 @@ def test_a_file_cut_at_any_byte_is_refused(kept: Kept, tmp_path: Path, data: st.
     assert path.read_bytes() == kept.closed[:cut]  # left as it was
 
 
-@settings(FILES, max_examples=250)
+@settings(FILES, max_examples=often(250))
 @given(st.data())
 def test_r15_no_flipped_bit_of_a_closed_journal_passes_unnoticed(
     kept: Kept, tmp_path: Path, data: st.DataObject
@@ -156,7 +158,7 @@ def test_r15_no_flipped_bit_of_a_closed_journal_passes_unnoticed(
     assert found is None or found == upto(COMMITS)
 
 
-@settings(FILES, max_examples=200)
+@settings(FILES, max_examples=often(200))
 @given(st.data())
 def test_no_flipped_bit_of_the_log_loses_more_than_the_commit_that_may_have_been_torn(
     kept: Kept, tmp_path: Path, data: st.DataObject

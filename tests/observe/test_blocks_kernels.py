@@ -16,6 +16,8 @@ from qmtl.engine.kernels.blocks import over
 from qmtl.engine.kernels.cross import CROSS
 from qmtl.engine.kernels.windowed import WINDOWED
 
+from ..thorough import often
+
 TRUTHS = {"and": 2, "or": 2, "not": 1, "coalesce_truth": 2, "for_bars": 1, "latch": 4, "count": 1, "breadth": 1}
 NUMBERS = {
     **dict.fromkeys(("clip", "ratchet", "true_range", "atr"), 3),
@@ -145,7 +147,7 @@ def check(case: Case) -> None:
             low = high
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=often(600), deadline=None)
 @given(cases())
 def test_law_a_block_is_its_steps(case: Case) -> None:
     check(case)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -26,13 +27,21 @@ NET_AND_FILES = {
 }
 
 
+@cache
+def imported(file: Path) -> tuple[ast.Import | ast.ImportFrom, ...]:
+    """The import statements of a module, wherever they stand in it."""
+    return tuple(
+        node for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.Import | ast.ImportFrom)
+    )
+
+
 def imports(file: Path) -> set[str]:
     """Absolute names of everything a module imports, relative imports resolved against the mapped packages."""
     package = (
         "qmtl." + ".".join(file.relative_to(ROOT).parent.parts) if file.parts[len(ROOT.parts)] != "qmtl" else "qmtl"
     )
     found = set()
-    for node in ast.walk(ast.parse(file.read_text())):
+    for node in imported(file):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -73,7 +82,7 @@ def test_the_engine_takes_a_program_and_never_text(file: Path) -> None:
 
 @pytest.mark.parametrize("file", files("qmtl", "dsl", "engine", "schemas", "strategies", "tests", "bench"), ids=label)
 def test_nobody_imports_a_second_copy_of_a_module(file: Path) -> None:
-    for node in ast.walk(ast.parse(file.read_text())):
+    for node in imported(file):
         names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
         if isinstance(node, ast.ImportFrom) and not node.level:
             names = [node.module or ""]

@@ -18,6 +18,8 @@ from qmtl.engine.orders import Attribution, Order
 from qmtl.engine.paperrules import average_after
 from qmtl.engine.ports import BrokerEvent, BrokerSnapshot, Position
 
+from ..thorough import often
+
 SPY, COLUMN = "SPY", {"SPY": 0}
 ZERO = Decimal(0)
 
@@ -101,7 +103,7 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=often(300), deadline=None)
 @given(STEPS, st.integers(20, 400))
 def test_r10_law_ledger_and_external_are_what_the_broker_has(steps: list[tuple[str, int]], price: int) -> None:
     world, cost = World(), Decimal(price)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
+from typing import Any
 from typing import Any as Rig  # the fixture `rig` opens them
 
 import numpy as np
@@ -18,6 +20,9 @@ from qmtl.engine.ports import Reply
 from qmtl.engine.reasons import Reason
 from qmtl.engine.record import resume_entry
 
+from .conftest import ROOT
+from .conftest import Rig as Opened
+
 Open = Callable[..., Rig]
 
 
@@ -28,13 +33,25 @@ def edit(texts: Path, old: str, new: str, file: str = "worlds/us_core.yaml") -> 
     path.write_text(text.replace(old, new))
 
 
+@pytest.fixture(scope="session")
+def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> Callable[[int], Any]:
+    """The digest of the demo's journal after so many ticks in one run."""
+
+    @cache
+    def digest_at(count: int) -> Any:
+        folder = tmp_path_factory.mktemp("uninterrupted")
+        run = Opened(ROOT, folder / "whole")
+        run.tick(count)
+        run.stop()
+        return digest(folder / "whole" / "journal.db")
+
+    return digest_at
+
+
 @pytest.mark.parametrize("ends", [[7], [1, 2, 3], [40, 41], [55]])
 def test_r05_a_run_continued_after_crashes_equals_an_uninterrupted_one(
-    ends: list[int], rig: Open, tmp_path: Path
+    ends: list[int], rig: Open, uninterrupted: Callable[[int], Any], tmp_path: Path
 ) -> None:
-    whole = rig("whole")
-    whole.tick(70)
-    whole.stop()
     done = 0
     for end in ends:
         part = rig("parts")
@@ -44,17 +61,15 @@ def test_r05_a_run_continued_after_crashes_equals_an_uninterrupted_one(
     last = rig("parts")
     last.tick(70 - done)
     last.stop()
-    assert digest(tmp_path / "parts" / "journal.db") == digest(tmp_path / "whole" / "journal.db")
+    assert digest(tmp_path / "parts" / "journal.db") == uninterrupted(70)
 
 
 @pytest.mark.parametrize("sent", [0, 1, 99])
 def test_r05_a_crash_between_commit_and_answer_loses_and_doubles_nothing(
-    sent: int, rig: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    sent: int, rig: Open, uninterrupted: Callable[[int], Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The process dies after the commit, having sent none, one or all of the tick's orders."""
-    whole = rig("whole")
-    whole.tick(40)
-    whole.stop()
+    whole = uninterrupted(40)
     part = rig("part")
     part.tick(3)
     send = part.runtime._send
@@ -72,7 +87,7 @@ def test_r05_a_crash_between_commit_and_answer_loses_and_doubles_nothing(
     again = rig("part")
     again.tick(40 - again.runtime.progress.number)
     again.stop()
-    assert digest(tmp_path / "part" / "journal.db") == digest(tmp_path / "whole" / "journal.db")
+    assert digest(tmp_path / "part" / "journal.db") == whole
 
 
 def test_an_edit_is_a_new_program_from_the_next_tick_on(rig: Open, texts: Path) -> None:

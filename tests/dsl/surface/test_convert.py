@@ -27,6 +27,8 @@ from qmtl.dsl.surface.yamlwriter import to_yaml
 from qmtl.dsl.tree import Entry, Map, Node, Scalar, Seq, plain
 from qmtl.dsl.yamltree import read_yaml
 
+from ...thorough import often
+
 ROOT = Path(__file__).resolve().parents[3]
 FILES = sorted(
     path.relative_to(ROOT).as_posix()
@@ -224,7 +226,9 @@ def both(kind: str, document: dict[str, Any]) -> tuple[str, str]:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(
+    max_examples=often(60), deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+)
 @given(data=st.data())
 def test_any_document_goes_to_both_surfaces(kind: str, data: st.DataObject) -> None:
     schema = load_schema(kind)
@@ -294,7 +298,7 @@ capital: 60%
 NO_TAIL = {12, 13}
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=often(250), deadline=None)
 @given(
     st.dictionaries(st.integers(0, len(WORLD)), st.sampled_from([0, 1, 2, 4, 6, 8]), max_size=5),
     st.sets(st.integers(0, len(WORLD) - 1), max_size=5),
