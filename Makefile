@@ -18,7 +18,7 @@ test: $(VENV)/.dev
 	$(BIN)/mypy
 	$(BIN)/pytest -n 2 --dist worksteal -q
 
-# the same tests with more examples of every costly law, some of which nobody has looked at yet: an hour
+# the same tests with ten times the examples of every costly law: long, and not part of `make test`
 thorough: $(VENV)/.dev
 	QMTL_LAWS=long $(BIN)/pytest -n 2 --dist worksteal -q
 
