@@ -28,7 +28,7 @@ from .execution.phases import check_moves
 from .execution.reconcile import Reconciled, Rules, certain, finish, reconcile
 from .execution.send import ALWAYS, NEVER, Permit, cancel_all, still_true, submit_all
 from .execution.splits import Seen, corrections
-from .execution.troubles import Trouble, troubles_of
+from .execution.troubles import Moment, Trouble, patience, troubles_of
 from .frame import Frame
 from .journal.codec import Record
 from .killswitch import resume
@@ -226,12 +226,14 @@ class Runtime:
         self._advance(now, after, sent, netted, decision=bool(rows))
         return TickReport(
             now, number, bool(rows), tuple(ticks), netted, told.changes, sent, told.snapshot, source, self.settings.mode,
-            time.monotonic() - self._began, self._troubles(told, silent, now),
+            time.monotonic() - self._began, self._troubles(heard, silent, now),
         )  # fmt: skip
 
-    def _troubles(self, told: Reconciled, silent: str, now: int) -> tuple[Trouble, ...]:
+    def _troubles(self, heard: Heard, silent: str, now: int) -> tuple[Trouble, ...]:
         unreadable = self.edges.commands.unreadable() if self.edges.commands is not None else ()
-        return troubles_of(told, silent, unreadable, now, self.settings.interval)
+        ages = (world.frame.program.settings.orders.cancel_after for world in self.worlds)
+        at = Moment(now, self.settings.interval, patience(ages))
+        return troubles_of(heard.told, heard.corrected, silent, unreadable, at)
 
     def complete(self, now: int) -> None:
         """Finish the last tick of an earlier run: orders that were journaled and whose answers are not known are looked
@@ -278,8 +280,7 @@ class Runtime:
         worlds = self._worlds_of(order)
         if any(int(world.state.kill) for world in worlds):
             return "its world is killed"
-        passive = any(world.frame.program.settings.risk.trading != "active" for world in worlds)
-        return "its world opens nothing" if passive else ""
+        return "its world opens nothing there" if any(_passive(world, order.symbol) for world in worlds) else ""
 
     def _off_price(self, order: Order) -> str:
         """Prices are looked at again where time went by since they were: in a tick of many orders, or before one is sent again (R36).
@@ -416,6 +417,14 @@ class Runtime:
         )
         if decision and decisions % self.settings.snapshot_every == 0:
             self.save()
+
+
+def _passive(world: RunningWorld, symbol: str) -> bool:
+    """Whether a world's text opens nothing at all, or nothing in this symbol."""
+    column = world.frame.index.get(symbol)
+    return (
+        world.frame.program.settings.risk.trading != "active" or column is None or not bool(world.frame.enabled[column])
+    )
 
 
 def _killed_by(commands: Sequence[Command]) -> tuple[int, bool]:

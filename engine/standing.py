@@ -20,7 +20,7 @@ from . import wire
 from .execution.book import Book
 from .execution.ledger import own_part
 from .execution.phases import Phase, phases
-from .execution.troubles import Block, blocks
+from .execution.troubles import Block, Moment, blocks, patience
 from .frame import build_frame, generation_label, strategy_label
 from .journal import codec
 from .orders import Order, OrderState
@@ -139,7 +139,8 @@ def standing(journal: JournalView, decode: Callable[[bytes], Program]) -> Standi
     columns = {name: _columns(journal, name) for name in last}
     money = head.account
     held = [p for name in last for p in _positions(programs[name], last[name], columns[name], book)]
-    named = blocks(book, head.now, interval)
+    ages = (programs[name].settings.orders.cancel_after for name in last)
+    named = blocks(book, Moment(head.now, interval, patience(ages)))
     return Standing(
         account=last_account(journal),
         mode=head.mode,

@@ -123,13 +123,13 @@ class Settled:
 
 
 def settle(broker: Broker, book: Book, answered: frozenset[str], now: int, rules: Rules, told: Told | None) -> Settled:
-    """Look up every order whose answer was lost (a crash after the commit, a timeout), and do as `decisions` says (R01, R05).
+    """Look up every order whose answer was lost (a crash after the commit, a timeout), exits first, and do as `decisions` says (R01, R05).
     `told` None: the account could not be read, and nothing is sent."""
     grounds: Grounds | None = None
-    kept: list[Tracked] = []
+    kept: dict[str, Tracked] = {t.order.client_order_id: t for t in book.orders}
     replies: list[Reply] = []
     orders: list[BrokerOrder] = []
-    for before in book.orders:
+    for before in sorted(book.orders, key=lambda t: t.order.leg != "close"):
         tracked, name = before, before.order.client_order_id
         if tracked.state in OPEN_QUESTIONS and name not in answered:
             looked = _look_up(broker, name) if rules.in_time() else Looked(None, answered=False)
@@ -145,8 +145,8 @@ def settle(broker: Broker, book: Book, answered: frozenset[str], now: int, rules
                 replies += [] if sent is None else [sent]
             elif what is Verdict.GIVE_UP:
                 replies.append(Reply(name, OrderState.EXPIRED_UNSENT, 0, "", _LATE))
-        kept.append(tracked)
-    return Settled(replace(book, orders=tuple(kept)), tuple(replies), tuple(orders))
+        kept[name] = tracked
+    return Settled(replace(book, orders=tuple(kept.values())), tuple(replies), tuple(orders))
 
 
 _LATE = "not sent in time; the next decision asks anew"
@@ -160,9 +160,8 @@ def _grounds(book: Book, told: Told, rules: Rules) -> Grounds:
     """What the account is like before anything is sent again."""
     news = differences(book, told)
     runners = _runners(news, (), rules)
-    return Grounds.of(
-        told.snapshot.positions, conditions_of(told.snapshot, news.others, runners, (0, False), rules.max_skew)
-    )
+    now = conditions_of(told.snapshot, news.others, runners, (0, False), rules.max_skew)
+    return Grounds.of(told.snapshot.positions, now, book.orders)
 
 
 def _known(book: Book, now: int, rules: Rules) -> Known:

@@ -6,18 +6,22 @@ named block: the symbol, the order and why, so that nothing is ever stuck in sil
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Final
 
 from ..orders import OrderState
 from ..ports import BrokerSnapshot
-from .book import Book
+from .book import Book, Correction
+from .ledger import own_part
 from .lifecycle import OPEN_QUESTIONS, Tracked
 from .reconcile import Reconciled
 
-#: an order that should have ended is told of after this many ticks
-_LONG: Final = 6
+_NOTHING: Final = Decimal(0)
+#: ticks after which an order should have ended, where nobody says otherwise; and those that it may take beyond being cancelled
+PATIENCE: Final = 6
+LATER: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,34 +43,82 @@ class Block:
     since: int
 
 
-def blocks(book: Book, now: int, interval: int) -> tuple[Block, ...]:
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """When it is: the tick's time, seconds between ticks, and ticks after which an order should have ended."""
+
+    now: int
+    interval: int
+    patience: int = PATIENCE
+
+
+def patience(ages: Iterable[int]) -> int:
+    """Ticks after which an order should have ended, from those after which the worlds cancel it."""
+    return max(PATIENCE, *(age + LATER for age in ages))
+
+
+def blocks(book: Book, at: Moment) -> tuple[Block, ...]:
     """The named blocks of a book, by the order they were sent."""
-    return tuple(block for t in book.orders if (block := _block(t, now, interval)) is not None)
+    return tuple(block for t in book.orders if (block := _block(t, at)) is not None)
 
 
 def troubles_of(
-    heard: Reconciled, feed: str, unreadable: tuple[str, ...], now: int, interval: int
+    heard: Reconciled, corrected: Iterable[Correction], feed: str, unreadable: tuple[str, ...], at: Moment
 ) -> tuple[Trouble, ...]:
-    """Everything wrong at one tick; `feed` says what a feed did not answer, "" = all did; `unreadable` are commands that cannot
-    be understood."""
+    """Everything wrong at one tick; `corrected` is what happened to positions of ours without an order of ours, `feed` says what a
+    feed did not answer, "" = all did; `unreadable` are commands that cannot be understood."""
+    changed = tuple(corrected)
     return (
         *_unread(heard.error, feed),
         *(Trouble(f"command {one}", f"{one} is no command: take it away") for one in unreadable),
         *_runners(heard.runners),
         *(_account(heard.snapshot) if heard.snapshot is not None else ()),
-        *(_told(block, now) for block in blocks(heard.book, now, interval) if block.kind != "unsent"),
+        *(Trouble(f"closed {one.symbol} {at.now}", _gone(one)) for one in changed if one.why == "closed_elsewhere"),
+        *_disagreeing(heard, frozenset(one.symbol for one in changed)),
+        *(_told(block, at.now) for block in blocks(heard.book, at) if block.kind != "unsent"),
     )
 
 
-def _block(tracked: Tracked, now: int, interval: int) -> Block | None:
-    order = tracked.order
+def differing(book: Book, held: Mapping[str, Decimal]) -> Iterator[tuple[str, Decimal, Decimal]]:
+    """(Symbol, ours by our fills, the broker's) where the two differ and no order of ours explains it by being on its way."""
+    busy = {t.order.symbol for t in book.orders}
+    for symbol, ours in book.ledger:
+        theirs = held.get(symbol, _NOTHING)
+        if theirs != ours and symbol not in busy:
+            yield symbol, ours, theirs
+
+
+def _disagreeing(heard: Reconciled, explained: frozenset[str]) -> Iterator[Trouble]:
+    """Somebody else traded in what is ours (R10); not told of what fills or corrections of this very tick explain."""
+    if heard.snapshot is None:
+        return
+    fresh = explained | {fill.symbol for fill in heard.changes.fills}
+    held = {position.symbol: position.qty for position in heard.snapshot.positions}
+    for symbol, ours, theirs in differing(heard.book, held):
+        if symbol not in fresh:
+            yield Trouble(
+                f"differs {symbol}",
+                f"{symbol}: the account holds {theirs}, and by our fills it is {ours}: somebody else traded there; nothing is opened in"
+                f" it, and exits take {abs(own_part(theirs, ours))}, which is what is left of ours",
+            )
+
+
+def _gone(one: Correction) -> str:
+    return (
+        f"{one.before} {one.symbol} of ours are gone without an order of ours: somebody else closed them; they are written off at"
+        f" the price of the last mark, {one.money:.2f} in all"
+    )
+
+
+def _block(tracked: Tracked, at: Moment) -> Block | None:
+    order, now = tracked.order, at.now
     if tracked.state is OrderState.UNKNOWN or tracked.lost:
         kind = "unknown"
     elif tracked.state in OPEN_QUESTIONS:
         if now <= order.epoch:  # sent with this very tick: its answer is stored with the next one
             return None
         kind = "unsent"
-    elif now - order.epoch > _LONG * interval:
+    elif now - tracked.since > at.patience * at.interval:
         kind = "stuck"
     else:
         return None

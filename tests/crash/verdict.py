@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from qmtl.engine import wire
-from qmtl.engine.execution.troubles import blocks
+from qmtl.engine.execution.troubles import Moment, blocks
 from qmtl.engine.journal import codec
 from qmtl.engine.journal.reader import JournalReader
 from qmtl.engine.orders import PREFIX, Order
@@ -83,7 +83,7 @@ def judged(book: dict[str, Any], journal: Path, early: tuple[str, ...] = (), wor
     events = [event for _, event in told]
     heard = _Heard(tuple((at, e.client_order_id, e.symbol, e.qty) for at, e in told if e.kind == "fill"))
     theirs = [o for o in book["orders"] if o["client_order_id"].startswith(PREFIX)]
-    stuck = {b.client_order_id: f"{b.symbol}: {b.kind} {b.client_order_id}" for b in blocks(ours, head.now, 60)}
+    stuck = {b.client_order_id: f"{b.symbol}: {b.kind} {b.client_order_id}" for b in blocks(ours, Moment(head.now, 60))}
     doubled = [*_same_id(theirs), *_unheard_of(theirs, intents, heard), *_too_much(book, intents, heard)]
     lost = [*_unheard(theirs, events), *_unended(intents, events, replies, set(stuck))]
     unexplained = [*early, *_unknown(theirs, intents), *_unequal(book, ours.ledger)]

@@ -12,12 +12,14 @@ class Shelf:
 
     def __init__(self) -> None:
         self.entries: list[LogEntry] = []
+        self.places: dict[tuple[str, str], int] = {}
         self.saved: tuple[int, bytes] | None = None
 
     def append(self, entries: Sequence[LogEntry]) -> int:
-        known = {(entry.stream, entry.key) for entry in self.entries}
-        assert not known & {(entry.stream, entry.key) for entry in entries}, "an entry was stored twice"
-        self.entries += entries
+        for entry in entries:
+            assert (entry.stream, entry.key) not in self.places, "an entry was stored twice"
+            self.places[entry.stream, entry.key] = len(self.entries)
+            self.entries.append(entry)
         return len(self.entries)
 
     def read(self, stream: str, after_epoch: int = -1) -> Iterator[StoredEntry]:
@@ -27,6 +29,10 @@ class Shelf:
 
     def last(self, stream: str) -> StoredEntry | None:
         return max(self.read(stream), key=lambda stored: stored.seq, default=None)
+
+    def find(self, stream: str, key: str) -> StoredEntry | None:
+        at = self.places.get((stream, key))
+        return None if at is None else StoredEntry(at, self.entries[at])
 
     def save_snapshot(self, epoch: int, payload: bytes) -> None:
         self.saved = (epoch, payload)

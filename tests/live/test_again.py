@@ -241,3 +241,48 @@ def test_r03_a_refusal_that_says_the_id_is_used_for_something_else_kills(
     assert int(run.world.gate.why) == Reason.KILL_RUNNER
     run.tick("10:15", times=2)
     assert len(orders(here.venue)) == 1
+
+
+def test_r42_a_lost_entry_is_not_sent_again_into_an_exit(place: Build) -> None:
+    """An addition is lost; the text closes the symbol meanwhile, and that exit is lost too: the exit comes first, and alone."""
+    here = place(AAA="++++")
+    here.edit("risk: {max_symbol: 20%", "risk: {max_symbol: 10%")
+    run = here.rig()
+    run.tick("09:45", times=2)
+    here.edit("risk: {max_symbol: 10%", "risk: {max_symbol: 20%")
+    here.venue.fault({"do": "drop_before", "match": POST, "times": 0})
+    run.tick("10:00")
+    assert [o.leg for o in run.last.netted.orders] == ["open"]
+    here.edit("allowlist: all", "allowlist: {BBB: [level], CCC: [level], DDD: [level]}")
+    run.tick(times=2)
+    here.venue.heal()
+    run.tick(times=2)
+    assert [o["side"] for o in orders(here.venue, "AAA")] == ["buy", "sell"]
+    assert not [o for o in orders(here.venue) if o["status"] == "rejected"]
+
+
+def test_r10_what_others_traded_in_what_is_ours_is_told(place: Build) -> None:
+    here = place(AAA="+hhh")
+    run = here.rig()
+    run.tick("09:45", times=2)
+    ours = held(here.venue)["AAA"]
+    here.venue.manual(do="trade", symbol="AAA", qty=f"-{ours + 104}", price="100")
+    run.tick(times=2)
+    assert any(f"the account holds -104, and by our fills it is {ours}" in said for said in run.told.said)
+    here.venue.manual(do="trade", symbol="AAA", qty="104", price="100")
+    run.tick(times=3)
+    assert any(f"{ours} AAA of ours are gone without an order of ours" in said for said in run.told.said)
+    assert run.ledger() == held(here.venue) == {}
+
+
+def test_an_order_is_stuck_when_the_world_would_have_cancelled_it_long_ago(place: Build) -> None:
+    here = place(AAA="+")
+    here.edit("min_delta:", "cancel_after: 25, min_delta:")
+    run = here.rig()
+    here.venue.fault({"do": "cancel_pending_forever", "match": {"symbol": "AAA"}})
+    run.tick("09:45")
+    here.venue.fault({"do": "halted", "match": {"symbol": "AAA"}})  # keeps it from filling
+    run.tick(times=27)
+    assert run.told.said == []
+    run.tick(times=4)
+    assert any("it should have ended by now" in said for said in run.told.said)

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from qmtl.engine.errors import BrokerError
 
 from ..crash.campaign import Nursery, nursery
 from ..crash.child import Life
+from ..crash.points import new_counts
 from .market import DAY, deployed
 from .rig import calls, held, orders
 
@@ -136,9 +138,11 @@ def test_r53_no_key_is_written_anywhere_whatever_happens(
     dry.tick("10:15", times=2)
     dry.stop()
     told += [*run.told.said, *dry.told.said]
-    life = Life(str(config), here.venue.url, KEY, SECRET, str(tmp_path / "state"), DAY, DAY, str(tmp_path / "life.log"))
-    fields = {name: getattr(life, name) for name in life.__dataclass_fields__}
-    assert lives.live(Life(**{**fields, "point": "sent GET orders", "nth": 9}))["killed"]
+    counts, log = tmp_path / "points.bin", tmp_path / "life.log"
+    new_counts(counts)
+    state = str(tmp_path / "state")
+    life = Life(str(config), here.venue.url, KEY, SECRET, state, DAY, DAY, str(log), str(counts))
+    assert lives.live(replace(life, deaths={"sent GET orders": 9}))["killed"]
     kill(run.out, "--why", "still waiting")
     for command in (
         ("status",), ("status", "--json"), ("orders", "--all"), ("orders", "--all", "--json"), ("positions", "--json"),

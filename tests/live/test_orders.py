@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from qmtl.engine.reasons import Reason
 
 from ..crash.campaign import Nursery, nursery
 from ..crash.child import Life
+from ..crash.points import new_counts
 from .market import DAY, deployed, moment
 from .rig import Rig, held, orders
 
@@ -143,10 +145,20 @@ def test_r02_r05_a_process_that_is_killed_around_the_sending_left_its_intent_and
     here = place(AAA="0+")
     config = deployed(here.home, here.venue.url)
     log, name = tmp_path / "lives.log", client_order_id("tiny", moment("10:00"), "AAA", "open", 1)
+    counts = tmp_path / "points.bin"
+    new_counts(counts)
     life = Life(
-        str(config), here.venue.url, here.venue.key, here.venue.secret, str(tmp_path / "state"), DAY, DAY, str(log)
+        str(config),
+        here.venue.url,
+        here.venue.key,
+        here.venue.secret,
+        str(tmp_path / "state"),
+        DAY,
+        DAY,
+        str(log),
+        str(counts),
     )
-    ended = lives.live(Life(**{**_fields(life), "point": point, "nth": 1}))
+    ended = lives.live(replace(life, deaths={point: 1}))
     assert ended["killed"], log.read_text()
     with JournalReader(here.home / "out" / "journal.db") as journal:
         assert [stored.entry.key for stored in journal.read("intent")] == [name]
@@ -154,10 +166,6 @@ def test_r02_r05_a_process_that_is_killed_around_the_sending_left_its_intent_and
     assert lives.live(life)["code"] == 0, log.read_text()
     (order,) = orders(here.venue)
     assert (order["client_order_id"], order["posts"], order["status"]) == (name, 1, "filled")
-
-
-def _fields(life: Life) -> dict[str, Any]:
-    return {name: getattr(life, name) for name in life.__dataclass_fields__}
 
 
 def test_r03_an_id_that_is_used_already_means_already_placed(place: Build) -> None:

@@ -16,6 +16,7 @@ from qmtl.engine.errors import BrokerError
 
 from ..crash.campaign import Nursery, Plan, _deployment, _life, _opening, nursery
 from ..crash.markets import made_up
+from ..crash.points import new_counts
 from ..venue.start import started as venue_started
 from .conftest import LONG, SHORT, Said, ask, ticks
 
@@ -130,8 +131,9 @@ def test_an_older_journal_at_a_real_venue_opens_nothing_in_what_happened_since(
         bars=bars, book=home / "venue.db", now=_opening(plan.start), seed=7, rate_limit=1_000_000
     ) as venue:
         config = _deployment(home, plan, venue.url, venue.url)
-        life, out = _life(plan, config, venue), home / "out"
-        assert lives.live(replace(life, ticks=6))["killed"]
+        new_counts(home / "points.bin")
+        life, out = _life(plan, config, venue, {}), home / "out"
+        assert lives.live(replace(life, deaths={"before the clock moves": 7}))["killed"]
         qmtl("journal", "copy", out, home / "backup.db")
         assert lives.live(life)["code"] == 0
         before = venue.book()

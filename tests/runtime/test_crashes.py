@@ -64,7 +64,7 @@ def test_r44_a_bug_says_where_it_was_and_what_to_do_and_the_run_goes_on_there(te
     assert "in the tick of 2025-11-12 15:01Z" in again.stdout
     mended = qmtl(texts, 99, *RUN, "--ticks", "2")
     assert mended.returncode == 0, mended.stderr
-    assert "is killed: kill.operator; everything that is ours is closed" in mended.stdout
+    assert "is killed: kill.operator; everything that is ours is to be closed" in mended.stdout
 
 
 def test_r44_a_dry_run_has_nothing_to_close_and_errors_of_the_engine_are_no_crash() -> None:
