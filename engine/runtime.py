@@ -121,7 +121,8 @@ class RunSettings:
 @dataclass(frozen=True, slots=True)
 class Progress:
     """Where the run stands: the last tick and its number, the book after it, replies not yet applied (`journaled` =
-    already stored), whether it left orders at the broker. `remarks`: what a person has to hear of the start."""
+    already stored), whether it left orders at the broker. `remarks`: what a person has to hear of the start. `cancels`: ids
+    of orders whose cancel the last tick of an earlier run decided, which may not have been asked for."""
 
     last: int
     number: int = 0
@@ -131,6 +132,7 @@ class Progress:
     sent: bool = False
     decisions: int = 0
     remarks: tuple[str, ...] = ()
+    cancels: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,12 +238,14 @@ class Runtime:
         return troubles_of(heard.told, heard.corrected, silent, unreadable, at)
 
     def complete(self, now: int) -> None:
-        """Finish the last tick of an earlier run: orders that were journaled and whose answers are not known are looked
-        up and, if the broker never saw them and nothing has changed, sent. `now` is that tick's own time in a replay (nothing has happened since),
-        the present on a wall clock. Call once, before the first `tick`."""
+        """Finish the last tick of an earlier run: its cancels are asked for, and orders that were journaled and whose answers are not
+        known are looked up and, if the broker never saw them and nothing has changed, sent. `now` is that tick's own time in a
+        replay (nothing has happened since), the present on a wall clock. Call once, before the first `tick`."""
         if self.settings.dry:
             return
         self._began, self._now = time.monotonic(), now
+        # asked once more than needed a cancel does no harm, and asked once too few the order works a tick longer
+        cancel_all(self.edges.broker, self.progress.cancels, now)
         settled = finish(self.edges.broker, self.progress.book, certain(self.progress.replies), now, self._rules)
         self.progress = replace(self.progress, book=settled.book)
         if settled.replies:

@@ -157,7 +157,11 @@ def _resume(
     check_worlds(programs, stored, book)
     sent = head.mode != "dry" and bool(head.orders or head.cancels)
     restored, remarks = _restore(setting, ran, stored, head.now)
-    progress = Progress(head.now, head.number, book, replies, journaled=True, sent=sent, remarks=remarks)
+    alive = {t.order.client_order_id for t in book.orders}
+    cancels = tuple(name for name in head.cancels if name in alive) if sent else ()
+    progress = Progress(
+        head.now, head.number, book, replies, journaled=True, sent=sent, remarks=remarks, cancels=cancels
+    )
     return [_continued(setting, program, restored, progress) for program in programs], progress
 
 

@@ -286,3 +286,25 @@ def test_an_order_is_stuck_when_the_world_would_have_cancelled_it_long_ago(place
     assert run.told.said == []
     run.tick(times=4)
     assert any("it should have ended by now" in said for said in run.told.said)
+
+
+def test_r05_a_cancel_that_a_crash_kept_from_leaving_is_asked_for_by_the_next_start(
+    place: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = place(AAA="+")
+    run = here.rig()
+    here.venue.fault({"do": "slow_fill", "seconds": 36_000, "match": {"symbol": "AAA"}})
+    run.tick("09:45", times=2)
+    with monkeypatch.context() as patch:
+
+        def killed(*_: Any) -> Any:
+            raise KeyboardInterrupt
+
+        patch.setattr(type(run.runtime.edges.broker), "cancel", killed)
+        with pytest.raises(KeyboardInterrupt):
+            run.tick()
+    run.crash()
+    assert calls(here.venue, "DELETE") == {}
+    here.rig()
+    assert sum(calls(here.venue, "DELETE").values()) == 1
+    assert [o["status"] for o in orders(here.venue)] == ["canceled"]
