@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from qmtl.cli import cli
 from qmtl.cli.alpacachecks import alpaca
 from qmtl.cli.doctor import doctor
 from qmtl.dsl.compile import compile_deployment
@@ -160,3 +161,15 @@ def test_r31_a_calendar_that_is_not_the_brokers(place: Build, monkeypatch: pytes
     monkeypatch.setattr("qmtl.cli.alpacachecks.calendar_of", lambda *_: other)
     found = asked(here)["calendar there"]
     assert (found.state, found.text) == ("failure", "differs on 2025-11-28")
+
+
+def test_a_start_says_the_same_with_the_same_way_out(place: Build, monkeypatch: pytest.MonkeyPatch) -> None:
+    here = place(now=None)
+    config = deployed(here.home, here.venue.url)
+    monkeypatch.setenv("APCA_API_SECRET_KEY", "another-secret")
+    found = said(config, 1)["broker"]
+    done = CliRunner().invoke(cli, ["run", "--config", str(config), "--once", "--quiet"])
+    assert done.exit_code == 1
+    error, way = done.stderr.splitlines()
+    assert re.sub(r"request \S+\]", "", error) == "error: " + re.sub(r"request \S+\]", "", found["text"])
+    assert way == f"  = help: {found['way']}"
