@@ -16,6 +16,7 @@ from qmtl.engine.errors import BrokerError
 
 from ..crash.campaign import Nursery, nursery
 from ..crash.child import Life
+from ..crash.points import new_counts
 from .market import DAY, deployed
 from .rig import calls, held, orders
 
@@ -136,9 +137,12 @@ def test_r53_no_key_is_written_anywhere_whatever_happens(
     dry.tick("10:15", times=2)
     dry.stop()
     told += [*run.told.said, *dry.told.said]
-    life = Life(str(config), here.venue.url, KEY, SECRET, str(tmp_path / "state"), DAY, DAY, str(tmp_path / "life.log"))
-    fields = {name: getattr(life, name) for name in life.__dataclass_fields__}
-    assert lives.live(Life(**{**fields, "point": "sent GET orders", "nth": 9}))["killed"]
+    new_counts(tmp_path / "points.bin")
+    files = (str(tmp_path / "life.log"), str(tmp_path / "points.bin"))
+    life = Life(
+        str(config), here.venue.url, KEY, SECRET, str(tmp_path / "state"), DAY, DAY, *files, {"sent GET orders": 9}
+    )
+    assert lives.live(life)["killed"]
     kill(run.out, "--why", "still waiting")
     for command in (
         ("status",), ("status", "--json"), ("orders", "--all"), ("orders", "--all", "--json"), ("positions", "--json"),
