@@ -14,6 +14,7 @@ import os
 import re
 import socket
 import time
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -22,6 +23,18 @@ from typing import Self
 from .errors import JournalError, LockedError
 
 _TRIES, _PAUSE = 5, 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who holds a lock, by its own words; `pid` 0 where they cannot be read. `since` is UTC."""
+
+    pid: int = 0
+    host: str = ""
+    since: str = ""
+
+    def __str__(self) -> str:
+        return f"process {self.pid} on {self.host} since {self.since}" if self.pid else "another process"
 
 
 class RunLock:
@@ -98,20 +111,26 @@ def _lock(descriptor: int) -> None:
 
 
 def runner_of(path: Path) -> str:
-    """Who holds the lock of this file, "" when nobody does."""
+    """Who holds the lock of this file as a sentence has it, "" when nobody does."""
+    holder = holder_of(path)
+    return str(holder) if holder is not None else ""
+
+
+def holder_of(path: Path) -> Holder | None:
+    """Who holds the lock of this file, None when nobody does."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
-        return ""
+        return None
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return _holder(descriptor)
     except OSError:
-        return ""
+        return None
     finally:
         os.close(descriptor)
-    return ""
+    return None
 
 
 def _owner() -> str:
@@ -119,9 +138,9 @@ def _owner() -> str:
     return json.dumps({"pid": os.getpid(), "since": since, "host": socket.gethostname()}) + "\n"
 
 
-def _holder(descriptor: int) -> str:
+def _holder(descriptor: int) -> Holder:
     try:
         owner = json.loads(os.pread(descriptor, 4096, 0))
-        return f"process {owner['pid']} on {owner['host']} since {owner['since']}"
+        return Holder(int(owner["pid"]), str(owner["host"]), str(owner["since"]))
     except (OSError, ValueError, KeyError, TypeError):
-        return "another process"
+        return Holder()

@@ -35,7 +35,6 @@ _FAMILIES: Final[Mapping[str, str]] = {
     "risk": "the equity that the broker reports, against the readings before",
     "kill": "`risk:` of the world; who may go on says so with `qmtl resume`",
     "exit": "the broker's answers in the journal: an exit must not fail silently",
-    "denied": "`exchange:` (lot size, smallest notional, shorting) and the buying power of the account",
     "net": "the buying power of the account, and the largest order of `exchange:`",
 }
 #: where one code has a key of its own
@@ -71,6 +70,20 @@ _OWN: Final[Mapping[Reason, str]] = {
     Reason.DENIED_TURNOVER: "`orders: {max_turnover: ...}`; it begins anew with the next exchange day",
     Reason.DENIED_QUANTITY: "`min_quantity` and `market_min_quantity` of the exchange document",
     Reason.REDUCED_QUANTITY: "`max_quantity`, `market_max_quantity` and `max_notional` of the exchange document",
+    Reason.DENIED_LOT: "`lot_size` of the exchange document: less than one lot was wished; a larger `capital` or `risk: {max_symbol: ...}` wishes more",
+    Reason.DENIED_NOTIONAL: "`min_notional` of the exchange document; `orders: {min_delta: ...}` keeps wishes that small away",
+    Reason.DENIED_SHORT: "`shorting` of the exchange document",
+    Reason.DENIED_FUNDS: "the buying power of the account (`qmtl status`), and `capital` and `risk: {max_total: ...}` of the worlds on it",
+    Reason.DENIED_MARK: "the feed: the symbol has no fresh bar to size an entry with; `freshness:` of the world",
+    Reason.NOT_TRADABLE: "the symbol's page at the broker, and `qmtl doctor`: halted, delisted or renamed; take it out of `universe:` if that lasts",
+    Reason.NOT_SHORTABLE: (
+        "the symbol's borrow status at the broker: hard to borrow, or the account may not sell short; a strategy "
+        "without `short when` wishes none"
+    ),
+    Reason.EXTERNAL_ORDER: (
+        "the open orders of the symbol at the broker: somebody else, or another program, has one; the symbol is opened again once it has "
+        "filled or is cancelled"
+    ),
     Reason.DENIED_COLLAR: "`orders: {collar: ...}`, the newest quote and the last closed bar; in a case `quotes:`",
     Reason.OFF_COLLAR: "`orders: {collar: ...}`, the newest quote and the last closed bar; in a case `quotes:`",
     Reason.STOP_BLIND: "the feed: the position has a stop, and neither a fresh bar nor a young mark of the broker to judge it; in a case `account: {marks: ...}`",

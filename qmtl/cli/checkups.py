@@ -1,13 +1,12 @@
 """The checks of `qmtl doctor`, one function each: is everything there that a run needs, before it needs it.
 
-In: the deployment and its folder. Out: `Finding`s. Nothing is written but a probe file in the run's folder, nothing is sent to a
-broker but questions.
+In: the deployment and its folder. Out: `Finding`s. Nothing is written but a probe file in the run's folder. What a broker is asked
+stands in `alpacachecks`.
 """
 
 from __future__ import annotations
 
 import importlib.metadata
-import json
 import os
 import shutil
 import sys
@@ -15,7 +14,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -27,7 +26,6 @@ from .operate import JOURNAL, runner
 if TYPE_CHECKING:
     from qmtl.dsl.model import Deployment
     from qmtl.dsl.program import Program
-    from qmtl.engine.adapters.alpaca.wiring import Lines
 
 #: free space below which a journal may not last the week
 _ROOM: Final = 1_000_000_000
@@ -131,7 +129,9 @@ def _journal(folder: Path) -> Iterator[Finding]:
         yield Finding("journal", "failure", str(error), error.hint)
         return
     since = (
-        f", snapshot of {_moment(snapshot[0])}" if snapshot else ", no snapshot that can be read: a start warms up anew"
+        f", snapshot of {moment_text(snapshot[0])}"
+        if snapshot
+        else ", no snapshot that can be read: a start warms up anew"
     )
     yield Finding(
         "journal",
@@ -162,100 +162,11 @@ def sessions(programs: tuple[Program, ...], deployment: Deployment) -> Iterator[
     calendar = calendar_of(deployment, programs)
     opens = calendar.opens
     left = int((opens > time.time()).sum())
-    last = _moment(int(opens[-1]))
+    last = moment_text(int(opens[-1]))
     if left < 20:
         yield Finding("calendar", "failure", f"its last session is of {last}", "update exchange-calendars")
     else:
         yield Finding("calendar", "ok", f"{left} sessions ahead, the last of {last}")
-
-
-def alpaca(deployment: Deployment, programs: tuple[Program, ...]) -> Iterator[Finding]:
-    """Keys, account, clock, calendar and bars, as Alpaca says them now."""
-    from .alpacaedges import lines_of
-
-    try:
-        lines = lines_of(deployment)
-    except QmtlError as error:
-        yield Finding("keys", "failure", str(error), error.hint)
-        return
-    try:
-        yield Finding("keys", "ok", f"there, of a {lines.kind} account" if lines.kind else "there")
-        yield from _account(lines, deployment, programs)
-        yield from _same_days(lines, deployment, programs)
-        yield from _bars(lines, deployment, programs)
-    except QmtlError as error:
-        yield Finding("broker", "failure", str(error), error.hint or "check the network and the keys")
-    finally:
-        lines.close()
-
-
-def _account(lines: Lines, deployment: Deployment, programs: tuple[Program, ...]) -> Iterator[Finding]:
-    from qmtl.engine.adapters.alpaca.broker import AlpacaBroker
-    from qmtl.engine.ports import Known
-
-    from .wiring import universe
-
-    broker = AlpacaBroker(lines.trading, universe(programs))
-    snapshot = broker.hear(Known(cursor="z"), int(time.time())).snapshot
-    what = f"account {broker.account_id}, equity {snapshot.equity:,.2f}, {len(snapshot.positions)} positions"
-    if snapshot.blocked:
-        yield Finding("broker", "failure", f"{what}: {snapshot.blocked}", "ask the broker why")
-    else:
-        yield Finding("broker", "ok", what)
-    skew = f"ours is {snapshot.skew:+.1f} s against the broker's"
-    fits = abs(snapshot.skew) <= deployment.clock.max_skew
-    yield Finding("clock", "ok" if fits else "failure", skew, "" if fits else "set the clock of this machine (NTP)")
-    shut = [asset.symbol for asset in snapshot.assets if not asset.tradable]
-    if shut:
-        yield Finding("symbols", "warning", f"not tradable there: {', '.join(shut)}", "take them out of the universe")
-    else:
-        yield Finding("symbols", "ok", f"all {len(universe(programs))} are tradable there")
-
-
-def _same_days(lines: Lines, deployment: Deployment, programs: tuple[Program, ...]) -> Iterator[Finding]:
-    """Our calendar against the broker's, over the next two weeks (R31)."""
-    from .wiring import calendar_of
-
-    today = datetime.now(UTC).date()
-    query = {"start": today.isoformat(), "end": (today + timedelta(days=14)).isoformat()}
-    answer = lines.trading.get("/calendar", query)
-    if answer.status != 200:
-        yield Finding("calendar there", "warning", f"it could not be asked: {answer.status} {answer.failure}")
-        return
-    calendar, zone = calendar_of(deployment, programs), ZoneInfo("America/New_York")
-    theirs = {row["date"]: (row["open"], row["close"]) for row in json.loads(answer.body)}
-    hours = zip(calendar.opens.tolist(), calendar.closes.tolist(), strict=True)
-    local = ((datetime.fromtimestamp(o, zone), datetime.fromtimestamp(c, zone)) for o, c in hours)
-    ours = {
-        f"{o:%Y-%m-%d}": (f"{o:%H:%M}", f"{c:%H:%M}")
-        for o, c in local
-        if f"{o:%Y-%m-%d}" in theirs or _near(o.date(), today)
-    }
-    other = sorted(day for day in ours.keys() | theirs.keys() if ours.get(day) != theirs.get(day))
-    if other:
-        yield Finding(
-            "calendar there", "failure", f"differs on {', '.join(other)}", "update exchange-calendars before these days"
-        )
-    else:
-        yield Finding("calendar there", "ok", f"the same {len(theirs)} sessions in the next two weeks")
-
-
-def _near(day: date, today: date) -> bool:
-    return today <= day <= today + timedelta(days=14)
-
-
-def _bars(lines: Lines, deployment: Deployment, programs: tuple[Program, ...]) -> Iterator[Finding]:
-    from qmtl.dsl.model import AlpacaFeed
-    from qmtl.engine.adapters.alpaca.quotes import AlpacaQuotes
-
-    from .wiring import universe
-
-    assert isinstance(deployment.feed, AlpacaFeed)
-    quotes = AlpacaQuotes(lines.data, universe(programs), feed=deployment.feed.feed)
-    row = quotes.quotes(int(time.time()))
-    newest = int(row.at.max()) if len(row.at) else 0
-    seen = f"newest quote of {_moment(newest)}" if newest else "no quote of any symbol now"
-    yield Finding("market data", "ok" if newest else "warning", f"{quotes.label}: {seen}")
 
 
 def series(deployment: Deployment, home: Path, programs: tuple[Program, ...]) -> Iterator[Finding]:
@@ -288,5 +199,6 @@ def series(deployment: Deployment, home: Path, programs: tuple[Program, ...]) ->
         yield Finding("vix", "ok", text)
 
 
-def _moment(at: int) -> str:
+def moment_text(at: int) -> str:
+    """Epoch seconds as a person reads them, UTC."""
     return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M}Z"

@@ -89,4 +89,6 @@ def _findings(config: Path, out: str, *, offline: bool) -> Iterator[Finding]:
     yield from checkups.sessions(compiled.programs, compiled.deployment)
     yield from checkups.series(compiled.deployment, config.absolute().parent, compiled.programs)
     if isinstance(compiled.deployment.broker, AlpacaBroker) and not offline:
-        yield from checkups.alpaca(compiled.deployment, compiled.programs)
+        from .alpacachecks import alpaca
+
+        yield from alpaca(compiled.deployment, compiled.programs)

@@ -10,23 +10,26 @@ import getpass
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
 import click
 
-from qmtl.engine.errors import DataError, JournalError
+from qmtl.engine.errors import DataError, JournalError, QmtlError
 
 if TYPE_CHECKING:
     from qmtl.dsl.model import Deployment
     from qmtl.engine.journal.reader import JournalReader
+    from qmtl.engine.lock import Holder
     from qmtl.engine.ports import Command
     from qmtl.engine.standing import Standing
 
 F = TypeVar("F", bound=Callable[..., Any])
 USUAL: Final = "prod.yaml"
 JOURNAL: Final = "journal.db"
+#: files that only a run makes; a journal may be lost while its run goes on
+_SIGNS: Final = (JOURNAL, f"{JOURNAL}.lock", "paper.db", "state.json")
 
 
 def place_options(command: F) -> F:
@@ -66,9 +69,26 @@ def deployment_of(path: Path) -> Deployment:
 
 def runner(folder: Path) -> str:
     """Who runs there, "" when nobody does."""
-    from qmtl.engine.lock import runner_of
+    found = holder(folder)
+    return str(found) if found is not None else ""
 
-    return runner_of(folder / f"{JOURNAL}.lock")
+
+def holder(folder: Path) -> Holder | None:
+    """The same as data."""
+    from qmtl.engine.lock import holder_of
+
+    return holder_of(folder / f"{JOURNAL}.lock")
+
+
+def check_run(folder: Path) -> None:
+    """JournalError when nothing there says that a run was ever started in this folder. A folder that cannot be looked into may be
+    one."""
+    try:
+        there = any((folder / name).exists() for name in _SIGNS)
+    except OSError:
+        return
+    if not there:
+        raise _no_journal(folder)
 
 
 @contextmanager
@@ -77,9 +97,13 @@ def journal_of(folder: Path) -> Iterator[JournalReader]:
     from qmtl.engine.journal.reader import JournalReader
 
     if not (folder / JOURNAL).is_file():
-        raise JournalError(f"there is no journal {folder / JOURNAL}", "name the run's folder with --out")
+        raise _no_journal(folder)
     with JournalReader(folder / JOURNAL) as reader:
         yield reader
+
+
+def _no_journal(folder: Path) -> JournalError:
+    return JournalError(f"there is no journal {folder / JOURNAL}", "name the run's folder with --out")
 
 
 def standing_of(folder: Path) -> Standing | None:
@@ -124,16 +148,39 @@ def leave_command(folder: Path, wish: Wish) -> Command:
     return command
 
 
-def obeyed(folder: Path, command: Command, seconds: float) -> bool:
-    """Wait until the run has journaled the command; False when it has not within that time."""
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a stored command: whether the run has carried it out, who runs at the end (None = nobody), and why that
+    could not be seen in the journal, "" = it could."""
+
+    obeyed: bool
+    holder: Holder | None
+    unread: str = ""
+
+
+def outcome(folder: Path, command: Command, seconds: float) -> Outcome:
+    """Wait so long until the alive run has journaled the command. A journal that cannot be read takes nothing back: the command
+    is stored, and that it was carried out is not known."""
     until = time.monotonic() + seconds
     while True:
-        with journal_of(folder) as journal:
-            if journal.find("command", command.name) is not None:
-                return True
-        if time.monotonic() >= until or not runner(folder):
-            return False
+        alive = holder(folder)  # asked before the journal is read: a run may end just after it obeyed
+        seen, unread = _journaled(folder, command)
+        if seen or alive is None or time.monotonic() >= until:
+            return Outcome(seen, alive, unread)
         time.sleep(0.2)
+
+
+def _journaled(folder: Path, command: Command) -> tuple[bool, str]:
+    try:
+        with journal_of(folder) as journal:
+            return journal.find("command", command.name) is not None, ""
+    except QmtlError as error:
+        return False, str(error)
+
+
+def shown(holder: Holder | None) -> dict[str, object] | None:
+    """Who runs, for programs."""
+    return asdict(holder) if holder is not None else None
 
 
 def user() -> str:

@@ -1,5 +1,5 @@
-"""From a Deployment to the edges of a run: feeds, broker, journal, calendar. Beside `alpacaedges` the only module that names
-adapters."""
+"""From a Deployment to the edges of a run: feeds, broker, journal, calendar. Beside `alpacaedges` and `alpacachecks` the only
+module that names adapters."""
 
 from __future__ import annotations
 

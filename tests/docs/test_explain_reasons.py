@@ -29,6 +29,16 @@ def test_every_reason_has_a_step_and_a_place_to_look(reason: Reason) -> None:
     assert reason.text in CliRunner().invoke(explain, [reason.code]).output
 
 
+def test_no_denial_is_explained_with_the_help_of_another_one() -> None:
+    denials = [reason for reason in Reason if reason.code.startswith("denied.")]
+    helps = [look_at(reason) for reason in denials]
+    assert len(denials) >= 14
+    assert len(set(helps)) == len(helps)
+    assert "borrow" in look_at(Reason.NOT_SHORTABLE)
+    assert "open orders" in look_at(Reason.EXTERNAL_ORDER)
+    assert not any("lot_size" in look_at(r) for r in (Reason.NOT_TRADABLE, Reason.NOT_SHORTABLE, Reason.EXTERNAL_ORDER))
+
+
 def test_both_kinds_of_codes_can_be_asked_for_together() -> None:
     records = json.loads(CliRunner().invoke(explain, ["--format", "json", "Q0501", "cap.symbol"]).output)
     assert [record["code"] for record in records] == ["Q0501", "cap.symbol"]

@@ -171,7 +171,7 @@ def test_a_kill_without_a_run_waits_for_the_next_start_and_can_be_taken_back(des
     desk.run.tick(moment("09:45"))
     desk.run.tick(moment("09:46"))
     assert desk.run.stop() == 0
-    assert "No run is alive here" in desk.say("kill", "--who", "ada")
+    assert "No run is alive here" in desk.say("kill", "--who", "ada", code=1)
     assert [c["kind"] for c in desk.data("status", code=1)["waiting"]] == ["kill"]
     said = desk.say("resume", "--who", "bob", "--why", "changed our minds")
     assert said == "a kill that waits lifted by bob; the next start applies it\n"
@@ -179,7 +179,7 @@ def test_a_kill_without_a_run_waits_for_the_next_start_and_can_be_taken_back(des
     desk.run.tick(moment("10:00"))
     assert desk.data("status")["well"]
     assert desk.run.stop() == 0
-    desk.say("kill", "--flatten", "--who", "ada")
+    desk.say("kill", "--flatten", "--who", "ada", code=1)
     desk.run = Process(desk.config, desk.here.venue)
     desk.run.tick(moment("10:15"))
     desk.run.tick(moment("10:16"))

@@ -223,7 +223,7 @@ class AlpacaBroker:
         except BrokerError as error:
             self._assets_after = now + AGAIN
             self._assets = self._assets or account.locked(self._universe)
-            self._remarks.add(f"what may be traded on {day} could not be read: {error}")
+            self._remarks.add(f"what may be traded on {day} could not be read: {error}", "assets", day)
         return self._assets
 
     def _listed(self, body: Any) -> tuple[Asset, ...]:
@@ -273,7 +273,9 @@ class AlpacaBroker:
         error = "auth" if kind == refusals.AUTH else "business"
         if said.verdict.label in (refusals.UNLISTED, refusals.FORM):
             self._remarks.add(
-                self._line.cleaned(f"an order was refused for itself, or for no known reason: {said.text}")
+                self._line.cleaned(f"an order was refused for itself, or for no known reason: {said.text}"),
+                "order",
+                said.words,
             )
         return self._reply(name, OrderState.REJECTED, said.status, (error, said.text))
 

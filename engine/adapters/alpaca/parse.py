@@ -32,11 +32,13 @@ class ShapeError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """An answer that is no success: what it means, and what it says in words."""
+    """An answer that is no success: what it means, and what it says in words. `text` ends with the id of the request, where there
+    is one; `words` is the same without it, so that two refusals of one kind are equal."""
 
     verdict: Verdict
     status: int
     text: str
+    words: str
     #: the body was Alpaca's own JSON and no page of something in between
     own: bool
 
@@ -163,9 +165,8 @@ def refusal(answer: Answer) -> Refusal:
         what = message[:300] if own else _seen(answer.body)
         known = "" if verdict.label != UNLISTED else " (a refusal that is not known)"
         said = f"{verdict.label}: {answer.status}{f' {code}' if code else ''} {what}{known}"
-    if answer.request_id:
-        said = f"{said} [request {answer.request_id[:64]}]"
-    return Refusal(verdict, answer.status, said, own)
+    whole = f"{said} [request {answer.request_id[:64]}]" if answer.request_id else said
+    return Refusal(verdict, answer.status, whole, said, own)
 
 
 def _exact(digits: str) -> Decimal | str:

@@ -9,15 +9,24 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from email.utils import parsedate_to_datetime
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from ...errors import BrokerError, DataError
-from .parse import NANO, ShapeError, nanoseconds, parsed, refusal, table
+from .keys import ID, SECRET
+from .parse import NANO, Refusal, ShapeError, nanoseconds, parsed, refusal, table
+from .refusals import AUTH, ENTITLEMENT, RATE, SERVER
 from .transport import REPEATED, Answer, Line
 
 T = TypeVar("T")
 #: pages of one question, at most: nothing here asks without an end
 MOST_PAGES = 40
+_NETWORK: Final = "check the network of this machine, and `url` of the deployment where it gives one"
+_WAYS: Final[Mapping[str, str]] = {
+    AUTH: f"check {ID} and {SECRET}: both of one key that is still valid, of the kind of account that `mode` is for",
+    ENTITLEMENT: "`feed: {feed: iex}` needs no subscription",
+    RATE: "see who else uses these keys, or lower `broker: {requests_per_minute: ...}`",
+    SERVER: "the trouble is at Alpaca: see its status page, and try again",
+}
 
 
 class Remarks:
@@ -25,12 +34,14 @@ class Remarks:
 
     def __init__(self) -> None:
         self._new: list[str] = []
-        self._said: set[str] = set()
+        self._said: set[tuple[str, ...]] = set()
 
-    def add(self, sentence: str) -> None:
-        """Keep it, unless it was said before."""
-        if sentence not in self._said:
-            self._said.add(sentence)
+    def add(self, sentence: str, *about: str) -> None:
+        """Keep it, unless the same was said before. `about` is what makes it the same where the sentence itself differs each time,
+        such as by the id of a request."""
+        same = about or (sentence,)
+        if same not in self._said:
+            self._said.add(same)
             self._new.append(sentence)
 
     def take(self) -> tuple[str, ...]:
@@ -64,13 +75,25 @@ class Reader:
     def failed(self, path: str, answer: Answer) -> BrokerError | DataError:
         """The error that an answer without success is."""
         said = refusal(answer)
-        times = max(self.line.refused.values(), default=0) if 400 <= answer.status < 500 else 0
+        times = self.line.refused_in_a_row(path) if 400 <= answer.status < 500 else 0
         lasting = (
             f"; refused {times} times in a row, see whether this endpoint has changed" if times >= REPEATED else ""
         )
         if lasting:
-            self.remarks.add(f"{path} is refused again and again: {self.line.cleaned(said.text)}")
-        return self._error(self.line.cleaned(f"{path} failed: {said.text}{lasting}"))
+            self.remarks.add(
+                f"{path} is refused again and again: {self.line.cleaned(said.text)}", path, said.verdict.label
+            )
+        what = "the keys are not accepted: " if said.verdict.kind == AUTH else ""
+        return self._error(
+            self.line.cleaned(f"{what}{path} failed: {said.text}{lasting}"), _way_out(said, sent=answer.sent)
+        )
+
+
+def _way_out(said: Refusal, *, sent: bool) -> str:
+    """What a person can do about it, "" where nothing general can be said."""
+    if said.status == 0:
+        return _NETWORK if sent else ""
+    return _WAYS.get(said.verdict.kind, "")
 
 
 def skew_of(answer: Answer) -> float:

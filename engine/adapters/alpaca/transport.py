@@ -12,6 +12,8 @@ passes, the worker is left behind and its connections are shut, so that it canno
 from __future__ import annotations
 
 import http.client
+import socket
+import ssl
 import threading
 import time
 from collections import Counter
@@ -19,12 +21,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from alpaca.common.rest import RESTClient
 from alpaca.data.historical.stock import StockHistoricalDataClient
 from alpaca.trading.client import TradingClient
 from requests import Response
-from requests.exceptions import RequestException, Timeout
+from requests.exceptions import ConnectTimeout, RequestException, Timeout
 from urllib3.exceptions import HTTPError
 
 from ...errors import BrokerError
@@ -126,6 +129,7 @@ class Line:
         self._kind, self._url, self._keys, self._read_only = kind, url, keys, read_only
         self._budget, self._limits = budget or Budget(), limits or Limits()
         self._wall = wall
+        self._host = urlsplit(url).netloc
         self._lock, self._closed = threading.Lock(), False
         self._client = self._open()
         self._used = time.monotonic()
@@ -145,6 +149,10 @@ class Line:
     def refused(self) -> Mapping[str, int]:
         """Paths whose last reads were all refused with a 4xx, and how many in a row (R41)."""
         return MappingProxyType(self._refused)
+
+    def refused_in_a_row(self, path: str) -> int:
+        """How many of the last reads of this endpoint were refused with a 4xx, 0 when the last one was not."""
+        return self._refused[_place(path)]
 
     def get(self, path: str, query: Mapping[str, str] | None = None, *, until: float | None = None) -> Answer:
         """Read; `until` is the moment of `clock` by which it must be done, waiting for a free request included."""
@@ -242,7 +250,7 @@ class Line:
                 got = client.delete(path)
             call.answer = got
         except (RequestException, HTTPError, http.client.HTTPException, OSError, ValueError) as error:
-            call.answer = None if isinstance(error, LetGoError) else Answer(0, failure=_why(error))
+            call.answer = None if isinstance(error, LetGoError) else Answer(0, failure=_why(error, self._host))
         finally:
             call.done.set()
 
@@ -266,6 +274,26 @@ def _answer(response: Response) -> Answer:
     return Answer(response.status_code, response.content, headers, headers.get("x-request-id", ""))
 
 
-def _why(error: Exception) -> str:
-    kind = "timeout" if isinstance(error, Timeout) else "connection"
-    return f"{kind}: {str(error)[:300]}"
+def _why(error: Exception, host: str) -> str:
+    """What went wrong on the way, in words: libraries wrap the cause several times and print their own classes."""
+    if isinstance(error, ConnectTimeout):
+        return f"timeout: {host} cannot be reached"
+    if isinstance(error, Timeout):
+        return f"timeout: {host} gave no answer"
+    cause: BaseException = error
+    while (deeper := cause.__cause__ or cause.__context__) is not None:
+        cause = deeper
+    match cause:
+        case socket.gaierror():
+            what = f"the name {host} cannot be resolved"
+        case ConnectionRefusedError():
+            what = f"{host} refuses it"
+        case ssl.SSLError():
+            what = f"TLS with {host} failed: {cause.reason or cause}"
+        case ConnectionError() | http.client.RemoteDisconnected():
+            what = f"{host} closed it without an answer"
+        case OSError(strerror=str() as said):
+            what = f"{host}: {said}"
+        case _:
+            what = f"{host}: {str(cause)[:300]}"
+    return f"connection: {what}"
