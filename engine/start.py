@@ -24,7 +24,7 @@ from .continuity import (
     check_worlds,
 )
 from .errors import StateError
-from .frame import build_frame
+from .frame import Frame, build_frame
 from .killswitch import resume
 from .observe import Observer
 from .ports import Journal
@@ -45,10 +45,12 @@ from .record import (
     read_rows,
     released_since,
     resumed_since,
+    ticked_program,
 )
 from .runtime import Edges, Progress, RunningWorld, Runtime, feed_all
 from .shadow import recounted
 from .snapshot import load
+from .state import DecideState
 from .storedbook import read_book
 
 #: positions, orders, stops, loss limits and kills are not in a snapshot: they stand with every tick
@@ -99,12 +101,12 @@ def note(runtime: Runtime, setting: Setting) -> None:
     journal, epoch = setting.edges.journal, runtime.progress.last
     runtime.save()
     ran = {name: setting.encode(program) for name, program in last_programs(journal, setting.decode).items()}
-    entries = [program_entry(w.name, w.payload, epoch) for w in runtime.worlds if ran.get(w.name) != w.payload]
+    entries = [program_entry(journal, w.name, w.payload, epoch) for w in runtime.worlds if ran.get(w.name) != w.payload]
     feed = FeedIdentity(setting.edges.feed.symbols, setting.edges.feed.source, setting.interval)
     if last_feed(journal) != feed:
-        entries.append(feed_entry(feed, epoch))
+        entries.append(feed_entry(journal, feed, epoch))
     if last_account(journal) != setting.account:
-        entries.append(account_entry(setting.account, epoch))
+        entries.append(account_entry(journal, setting.account, epoch))
     if entries:
         journal.append(entries)
 
@@ -185,14 +187,22 @@ def _restore(
             worlds[name] = _warm(setting, program, last)
     lifted, released = resumed_since(journal, last), released_since(journal, last)
     for name, tick in stored.items():
-        old, new = build_frame(ran[name], setting.interval), worlds[name].frame
-        worlds[name].state = tick.state if old.names == new.names else states.remap(tick.state, old, new)
+        worlds[name].state = _remembered(setting, tick, worlds[name].frame)
         worlds[name].base = tick.base
         if name in lifted:
             worlds[name].state = resume(worlds[name].state, last)
-        here = (new.index[symbol] for world, symbol in released if world == name and symbol in new.index)
+        index = worlds[name].frame.index
+        here = (index[symbol] for world, symbol in released if world == name and symbol in index)
         worlds[name].state = believed_again(worlds[name].state, here)
     return worlds, remarks
+
+
+def _remembered(setting: Setting, tick: LastTick, frame: Frame) -> DecideState:
+    """The state after a tick for the program that was about to run: an edit may have come into force and not have ticked."""
+    if tick.header.program_id == frame.program.program_id:
+        return tick.state
+    ticked = ticked_program(setting.edges.journal, tick.header, setting.decode)
+    return recounted(states.remap(tick.state, build_frame(ticked, setting.interval), frame), ticked, frame.program)
 
 
 def _from_snapshot(setting: Setting) -> tuple[dict[str, RunningWorld], tuple[str, ...]]:
