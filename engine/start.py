@@ -6,7 +6,7 @@ stands. A restart equals an uninterrupted run to the bit; an edit keeps the stat
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from qmtl.dsl.program import Program
@@ -49,7 +49,7 @@ from .record import (
 )
 from .runtime import Edges, Progress, RunningWorld, Runtime, feed_all
 from .shadow import recounted
-from .snapshot import load
+from .snapshot import Saved, load
 from .state import DecideState
 from .storedbook import read_book
 
@@ -158,7 +158,9 @@ def _resume(
     check_account(setting.edges.broker, book, head, replies)
     check_worlds(programs, stored, book)
     sent = head.mode != "dry" and bool(head.orders or head.cancels)
-    restored, remarks = _restore(setting, ran, stored, head.now)
+    wanted = {program.settings.world: program for program in programs}
+    restored, remarks = _restore(setting, wanted, {name: ran[name].program_id for name in stored}, head.now)
+    _remember(setting, restored, stored, head.now)
     progress = Progress(head.now, head.number, book, replies, journaled=True, sent=sent, remarks=remarks)
     return [_continued(setting, program, restored, progress) for program in programs], progress
 
@@ -176,25 +178,34 @@ def _continued(
 
 
 def _restore(
-    setting: Setting, ran: dict[str, Program], stored: dict[str, LastTick], last: int
+    setting: Setting, wanted: Mapping[str, Program], ran: Mapping[str, str], last: int
 ) -> tuple[dict[str, RunningWorld], tuple[str, ...]]:
-    """Worlds as of the last tick: from the newest snapshot and the bars journaled since, or warmed up anew when there is
-    no snapshot that can be read; and what a person has to hear of that (R15)."""
-    journal = setting.edges.journal
+    """Observers as of the last tick: from the newest snapshot and the bars journaled since, or warmed up anew when there is
+    no snapshot that can be read; and what a person has to hear of that (R15). `ran`: world -> id of the program it ran last."""
     worlds, remarks = _from_snapshot(setting)
-    for name, program in ran.items():
-        if name in stored and name not in worlds:
-            worlds[name] = _warm(setting, program, last)
-    lifted, released = resumed_since(journal, last), released_since(journal, last)
-    for name, tick in stored.items():
-        worlds[name].state = _remembered(setting, tick, worlds[name].frame)
-        worlds[name].base = tick.base
-        if name in lifted:
-            worlds[name].state = resume(worlds[name].state, last)
-        index = worlds[name].frame.index
-        here = (index[symbol] for world, symbol in released if world == name and symbol in index)
-        worlds[name].state = believed_again(worlds[name].state, here)
+    for name, program in wanted.items():
+        saved = worlds.get(name)
+        if name not in ran or (saved is not None and saved.frame.program.program_id == ran[name]):
+            continue
+        # none, or one of before an edit: its universe may lack what was bought since
+        worlds[name] = _warm(setting, program, last)
+        if saved is not None:
+            worlds[name].observer.adopt(saved.observer)
     return worlds, remarks
+
+
+def _remember(setting: Setting, worlds: dict[str, RunningWorld], stored: dict[str, LastTick], last: int) -> None:
+    """The state of the last tick, with what was lifted since."""
+    lifted, released = resumed_since(setting.edges.journal, last), released_since(setting.edges.journal, last)
+    for name, tick in stored.items():
+        if (world := worlds.get(name)) is None:  # taken out, and nothing of ours is left there
+            continue
+        world.state, world.base = _remembered(setting, tick, world.frame), tick.base
+        if name in lifted:
+            world.state = resume(world.state, last)
+        index = world.frame.index
+        here = (index[symbol] for of, symbol in released if of == name and symbol in index)
+        world.state = believed_again(world.state, here)
 
 
 def _remembered(setting: Setting, tick: LastTick, frame: Frame) -> DecideState:
@@ -212,6 +223,8 @@ def _from_snapshot(setting: Setting) -> tuple[dict[str, RunningWorld], tuple[str
         return {}, (_ANEW.format("there is none whose checksum holds"),)
     try:
         saved = load(found[1])
+        if _other_columns(journal, saved):
+            return {}, (_ANEW.format("the one whose checksum holds is of before an edit of the universe"),)
         for one in saved.worlds:
             world = _blank(setting, setting.decode(one.program), saved.symbols)
             world.observer.restore(one.observer)
@@ -220,6 +233,13 @@ def _from_snapshot(setting: Setting) -> tuple[dict[str, RunningWorld], tuple[str
         return {}, (_ANEW.format(error),)
     _catch_up(journal, worlds, saved.epoch)
     return worlds, ()
+
+
+def _other_columns(journal: Journal, saved: Saved) -> bool:
+    """Whether bars were journaled since the snapshot that have other columns."""
+    feed = last_feed(journal)
+    other = feed is not None and feed.symbols != saved.symbols
+    return other and next(journal.read("bars", saved.epoch), None) is not None
 
 
 def _catch_up(journal: Journal, worlds: dict[str, RunningWorld], epoch: int) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any as Rig  # the fixture `rig` opens them
 
+import numpy as np
 import pytest
 
 from qmtl.cli.wiring import stored_program
@@ -138,3 +141,26 @@ def test_r05_an_edit_that_never_ticked_does_not_misread_the_last_tick(rig: Open,
     assert state.side.tolist() == expected.side.tolist()
     assert state.side_opened_at.tolist() == expected.side_opened_at.tolist()
     assert state.generation.tolist() == expected.generation.tolist()
+
+
+def test_r15_a_snapshot_of_before_an_edit_forgets_nothing_that_was_bought_since(
+    rig: Open, texts: Path, tmp_path: Path
+) -> None:
+    """The newest snapshot is damaged, and the one before lacks symbols that are held."""
+    whole = rig("whole").runtime.worlds[0].frame.names.symbols
+    (texts / WORLD).write_text(SMALL.format(", ".join(whole[:3])))
+    run = rig("out")
+    (texts / WORLD).write_text(SMALL.format(", ".join(whole[::-1])))
+    assert run.reload()
+    run.tick(20)
+    expected = run.runtime.worlds[0].state
+    assert expected.side[:-3].any()
+    run.crash()
+    path = tmp_path / "out" / "journal.db"
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        db.execute("UPDATE snapshots SET payload = x'00' WHERE id = (SELECT max(id) FROM snapshots)")
+    again = rig("out")
+    assert "is of before an edit of the universe" in again.runtime.progress.remarks[0]
+    state = again.runtime.worlds[0].state
+    for name in ("side", "owner", "side_opened_at", "generation", "stop_level"):
+        np.testing.assert_array_equal(getattr(state, name), getattr(expected, name), err_msg=name)
