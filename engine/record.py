@@ -3,6 +3,7 @@
     stream          key                   payload
     program         world@epoch           the compiled program, canonical JSON
     feed            epoch                 the feed's symbols and source, JSON
+    withdrawn       epoch                 what the text took away while it ran, JSON (`withdrawal.py`)
     bars            start                 codec record: header {start, end, known_at}, columns values, present
     macro           series@day            JSON
     tick:<world>    grid time             codec record: `TickHeader`, every stage's columns, `state.*` columns
@@ -14,6 +15,9 @@
     event           last seq              broker events heard by one tick, JSON
     account         epoch                 which account at which broker this is, JSON
     ledger          symbol@grid time      our quantity changed without a fill: a split, or closed by somebody else, JSON
+
+`program`, `feed`, `account` and `withdrawn` may change again after the same tick: the key is then `...+1`, `...+2`, and the last entry
+counts.
 
 Wall-clock facts stand in the entry's `wall` field, which no digest covers.
 """
@@ -32,6 +36,7 @@ from qmtl.dsl.program import Program
 
 from . import wire
 from .bars import BarRow, MacroRow
+from .errors import StateError
 from .execution.book import Book, Correction
 from .journal import codec
 from .net import Denied, Netted
@@ -325,14 +330,14 @@ def macro_entry(row: MacroRow, now: int) -> LogEntry:
     return _json("macro", f"{row.series}@{row.day}", now, stored)
 
 
-def feed_entry(feed: FeedIdentity, epoch: int) -> LogEntry:
+def feed_entry(journal: JournalView, feed: FeedIdentity, epoch: int) -> LogEntry:
     """The columns that bars have from here on."""
-    return _json("feed", str(epoch), epoch, feed)
+    return _json("feed", unused_key(journal, "feed", str(epoch)), epoch, feed)
 
 
-def account_entry(account: AccountIdentity, epoch: int) -> LogEntry:
+def account_entry(journal: JournalView, account: AccountIdentity, epoch: int) -> LogEntry:
     """The account that is traded from here on."""
-    return _json("account", str(epoch), epoch, account)
+    return _json("account", unused_key(journal, "account", str(epoch)), epoch, account)
 
 
 def command_entry(command: Command, now: int) -> LogEntry:
@@ -351,9 +356,9 @@ def ledger_entry(correction: Correction, now: int) -> LogEntry:
     return _json("ledger", f"{correction.symbol}@{now}", now, correction)
 
 
-def program_entry(world: str, payload: bytes, epoch: int) -> LogEntry:
-    """The program a world runs from here on."""
-    return LogEntry("program", f"{world}@{epoch}", epoch, payload)
+def program_entry(journal: JournalView, world: str, payload: bytes, epoch: int) -> LogEntry:
+    """The program a world runs from here on; after one tick there may be many."""
+    return LogEntry("program", unused_key(journal, "program", f"{world}@{epoch}"), epoch, payload)
 
 
 def intent_entry(order: Order, *, dry: bool) -> LogEntry:
@@ -364,11 +369,16 @@ def intent_entry(order: Order, *, dry: bool) -> LogEntry:
 def reply_entry(journal: JournalView, replies: Sequence[Reply], epoch: int) -> LogEntry:
     """The broker's answers to the orders of the tick at `epoch`, beside those of that tick that are stored already: a run that is
     stopped or killed again and again hears of them more than once."""
-    key, number = str(epoch), 0
-    while journal.find("reply", key) is not None:
+    return _json("reply", unused_key(journal, "reply", str(epoch)), epoch, tuple(replies))
+
+
+def unused_key(journal: JournalView, stream: str, key: str) -> str:
+    """The key, or the key with the first number that no entry has: contents come back (an edit and its undoing), keys never."""
+    found, number = key, 0
+    while journal.find(stream, found) is not None:
         number += 1
-        key = f"{epoch}+{number}"
-    return _json("reply", key, epoch, tuple(replies))
+        found = f"{key}+{number}"
+    return found
 
 
 def event_entry(events: Sequence[BrokerEvent], now: int) -> LogEntry:
@@ -434,8 +444,24 @@ def read_replies(journal: JournalView, epoch: int) -> tuple[Reply, ...]:
 
 
 def last_programs(journal: JournalView, decode: Callable[[bytes], Program]) -> dict[str, Program]:
-    """World -> the program it ran last."""
-    return {s.entry.key.rpartition("@")[0]: decode(s.entry.payload) for s in journal.read("program")}
+    """World -> the program that it ran last, or was about to run: it may not have ticked yet."""
+    newest = {s.entry.key.rpartition("@")[0]: s.entry.payload for s in journal.read("program")}
+    return {world: decode(payload) for world, payload in newest.items()}
+
+
+def worlds_of(journal: JournalView) -> tuple[str, ...]:
+    """Names of all worlds that the journal is or was of."""
+    return tuple(dict.fromkeys(s.entry.key.rpartition("@")[0] for s in journal.read("program")))
+
+
+def ticked_program(journal: JournalView, last: TickHeader, decode: Callable[[bytes], Program]) -> Program:
+    """The program whose columns a world's tick has: after an edit that has not ticked it is not the last one. StateError when the
+    journal lacks it."""
+    stored = [s.entry.payload for s in journal.read("program") if s.entry.key.rpartition("@")[0] == last.world]
+    for program in map(decode, reversed(stored)):
+        if program.program_id == last.program_id:
+            return program
+    raise StateError(f"the journal has no program {last.program_id} of world {last.world}", "restore it from a backup")
 
 
 def last_feed(journal: JournalView) -> FeedIdentity | None:

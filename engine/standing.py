@@ -17,6 +17,7 @@ import numpy as np
 from qmtl.dsl.program import Program
 
 from . import wire
+from .continuity import busy
 from .execution.book import Book
 from .execution.ledger import own_part
 from .execution.phases import Phase, phases
@@ -31,14 +32,16 @@ from .record import (
     LastTick,
     last_account,
     last_feed,
-    last_programs,
     last_tick,
     stored_columns,
     tick_stream,
+    ticked_program,
+    worlds_of,
 )
 from .storedbook import read_book
 from .tick import PolicyLabel
 from .trading import TradingState
+from .withdrawal import last_withdrawal
 
 _ENDS = {"canceled": OrderState.CANCELED, "expired": OrderState.EXPIRED, "rejected": OrderState.REJECTED}
 
@@ -107,7 +110,9 @@ class OrderStanding:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """A run as of its last tick. `readable` False: the broker could not be read then, so positions are those of before."""
+    """A run as of its last tick. `readable` False: the broker could not be read then, so positions are those of before.
+    `withdrawn_mode`: the lesser mode that the text asks for since, and nothing is sent under it, "" = none; `withdrawn_worlds` may
+    not trade real money any more."""
 
     account: AccountIdentity | None
     mode: str
@@ -124,14 +129,17 @@ class Standing:
     positions: tuple[PositionStanding, ...]
     orders: tuple[OrderStanding, ...]
     blocks: tuple[Block, ...]
+    withdrawn_mode: str = ""
+    withdrawn_worlds: tuple[str, ...] = ()
 
 
 def standing(journal: JournalView, decode: Callable[[bytes], Program]) -> Standing | None:
     """The run as of its last tick; None before the first one. JournalError or StateError when the journal cannot be read."""
-    programs = last_programs(journal, decode)
-    last = {name: tick for name in programs if (tick := last_tick(journal, name)) is not None}
+    last = {name: tick for name in worlds_of(journal) if (tick := last_tick(journal, name)) is not None}
     if not last:
         return None
+    programs = {name: ticked_program(journal, tick.header, decode) for name, tick in last.items()}
+    withdrawal = last_withdrawal(journal)
     head = max((tick.header for tick in last.values()), key=lambda header: header.now)
     book = read_book(journal, head.book)
     feed = last_feed(journal)
@@ -157,7 +165,17 @@ def standing(journal: JournalView, decode: Callable[[bytes], Program]) -> Standi
         positions=tuple(sorted(held, key=lambda p: p.symbol)),
         orders=_working(book, named),
         blocks=named,
+        withdrawn_mode=withdrawal.mode,
+        withdrawn_worlds=withdrawal.worlds,
     )
+
+
+def unfinished(journal: JournalView) -> tuple[str, ...]:
+    """Symbols of which the journal holds something of ours or has an order working, sorted; no program is read for it."""
+    heads = [tick.header for name in worlds_of(journal) if (tick := last_tick(journal, name)) is not None]
+    if not heads:
+        return ()
+    return busy(read_book(journal, max(heads, key=lambda header: header.now).book))
 
 
 def orders_since(journal: JournalView, since: int, working: Sequence[OrderStanding]) -> tuple[OrderStanding, ...]:

@@ -6,7 +6,7 @@ stands. A restart equals an uninterrupted run to the bit; an edit keeps the stat
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from qmtl.dsl.program import Program
@@ -24,7 +24,7 @@ from .continuity import (
     check_worlds,
 )
 from .errors import StateError
-from .frame import build_frame
+from .frame import Frame, build_frame
 from .killswitch import resume
 from .observe import Observer
 from .ports import Journal
@@ -45,10 +45,12 @@ from .record import (
     read_rows,
     released_since,
     resumed_since,
+    ticked_program,
 )
 from .runtime import Edges, Progress, RunningWorld, Runtime, feed_all
 from .shadow import recounted
-from .snapshot import load
+from .snapshot import Saved, load
+from .state import DecideState
 from .storedbook import read_book
 
 #: positions, orders, stops, loss limits and kills are not in a snapshot: they stand with every tick
@@ -99,12 +101,12 @@ def note(runtime: Runtime, setting: Setting) -> None:
     journal, epoch = setting.edges.journal, runtime.progress.last
     runtime.save()
     ran = {name: setting.encode(program) for name, program in last_programs(journal, setting.decode).items()}
-    entries = [program_entry(w.name, w.payload, epoch) for w in runtime.worlds if ran.get(w.name) != w.payload]
+    entries = [program_entry(journal, w.name, w.payload, epoch) for w in runtime.worlds if ran.get(w.name) != w.payload]
     feed = FeedIdentity(setting.edges.feed.symbols, setting.edges.feed.source, setting.interval)
     if last_feed(journal) != feed:
-        entries.append(feed_entry(feed, epoch))
+        entries.append(feed_entry(journal, feed, epoch))
     if last_account(journal) != setting.account:
-        entries.append(account_entry(setting.account, epoch))
+        entries.append(account_entry(journal, setting.account, epoch))
     if entries:
         journal.append(entries)
 
@@ -156,7 +158,9 @@ def _resume(
     check_account(setting.edges.broker, book, head, replies)
     check_worlds(programs, stored, book)
     sent = head.mode != "dry" and bool(head.orders or head.cancels)
-    restored, remarks = _restore(setting, ran, stored, head.now)
+    wanted = {program.settings.world: program for program in programs}
+    restored, remarks = _restore(setting, wanted, {name: ran[name].program_id for name in stored}, head.now)
+    _remember(setting, restored, stored, head.now)
     alive = {t.order.client_order_id for t in book.orders}
     cancels = tuple(name for name in head.cancels if name in alive) if sent else ()
     progress = Progress(
@@ -178,25 +182,42 @@ def _continued(
 
 
 def _restore(
-    setting: Setting, ran: dict[str, Program], stored: dict[str, LastTick], last: int
+    setting: Setting, wanted: Mapping[str, Program], ran: Mapping[str, str], last: int
 ) -> tuple[dict[str, RunningWorld], tuple[str, ...]]:
-    """Worlds as of the last tick: from the newest snapshot and the bars journaled since, or warmed up anew when there is
-    no snapshot that can be read; and what a person has to hear of that (R15)."""
-    journal = setting.edges.journal
+    """Observers as of the last tick: from the newest snapshot and the bars journaled since, or warmed up anew when there is
+    no snapshot that can be read; and what a person has to hear of that (R15). `ran`: world -> id of the program it ran last."""
     worlds, remarks = _from_snapshot(setting)
-    for name, program in ran.items():
-        if name in stored and name not in worlds:
-            worlds[name] = _warm(setting, program, last)
-    lifted, released = resumed_since(journal, last), released_since(journal, last)
-    for name, tick in stored.items():
-        old, new = build_frame(ran[name], setting.interval), worlds[name].frame
-        worlds[name].state = tick.state if old.names == new.names else states.remap(tick.state, old, new)
-        worlds[name].base = tick.base
-        if name in lifted:
-            worlds[name].state = resume(worlds[name].state, last)
-        here = (new.index[symbol] for world, symbol in released if world == name and symbol in new.index)
-        worlds[name].state = believed_again(worlds[name].state, here)
+    for name, program in wanted.items():
+        saved = worlds.get(name)
+        if name not in ran or (saved is not None and saved.frame.program.program_id == ran[name]):
+            continue
+        # none, or one of before an edit: its universe may lack what was bought since
+        worlds[name] = _warm(setting, program, last)
+        if saved is not None:
+            worlds[name].observer.adopt(saved.observer)
     return worlds, remarks
+
+
+def _remember(setting: Setting, worlds: dict[str, RunningWorld], stored: dict[str, LastTick], last: int) -> None:
+    """The state of the last tick, with what was lifted since."""
+    lifted, released = resumed_since(setting.edges.journal, last), released_since(setting.edges.journal, last)
+    for name, tick in stored.items():
+        if (world := worlds.get(name)) is None:  # taken out, and nothing of ours is left there
+            continue
+        world.state, world.base = _remembered(setting, tick, world.frame), tick.base
+        if name in lifted:
+            world.state = resume(world.state, last)
+        index = world.frame.index
+        here = (index[symbol] for of, symbol in released if of == name and symbol in index)
+        world.state = believed_again(world.state, here)
+
+
+def _remembered(setting: Setting, tick: LastTick, frame: Frame) -> DecideState:
+    """The state after a tick for the program that was about to run: an edit may have come into force and not have ticked."""
+    if tick.header.program_id == frame.program.program_id:
+        return tick.state
+    ticked = ticked_program(setting.edges.journal, tick.header, setting.decode)
+    return recounted(states.remap(tick.state, build_frame(ticked, setting.interval), frame), ticked, frame.program)
 
 
 def _from_snapshot(setting: Setting) -> tuple[dict[str, RunningWorld], tuple[str, ...]]:
@@ -206,6 +227,8 @@ def _from_snapshot(setting: Setting) -> tuple[dict[str, RunningWorld], tuple[str
         return {}, (_ANEW.format("there is none whose checksum holds"),)
     try:
         saved = load(found[1])
+        if _other_columns(journal, saved):
+            return {}, (_ANEW.format("the one whose checksum holds is of before an edit of the universe"),)
         for one in saved.worlds:
             world = _blank(setting, setting.decode(one.program), saved.symbols)
             world.observer.restore(one.observer)
@@ -214,6 +237,13 @@ def _from_snapshot(setting: Setting) -> tuple[dict[str, RunningWorld], tuple[str
         return {}, (_ANEW.format(error),)
     _catch_up(journal, worlds, saved.epoch)
     return worlds, ()
+
+
+def _other_columns(journal: Journal, saved: Saved) -> bool:
+    """Whether bars were journaled since the snapshot that have other columns."""
+    feed = last_feed(journal)
+    other = feed is not None and feed.symbols != saved.symbols
+    return other and next(journal.read("bars", saved.epoch), None) is not None
 
 
 def _catch_up(journal: Journal, worlds: dict[str, RunningWorld], epoch: int) -> None:

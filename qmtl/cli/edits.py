@@ -119,6 +119,14 @@ def troubles(taken: Withdrawn, mode: str, lack: str = "") -> tuple[Trouble, ...]
     return tuple(found)
 
 
+def given_back_by_a_start(taken: Withdrawn) -> str:
+    """What a text that is edited again, or back, does not bring back; "" when nothing was taken away. A world whose `allow_live` was
+    taken away needs no word here: while it lacks it the text is refused, and so is giving it back."""
+    if not taken.mode:
+        return ""
+    return f"it asked for `mode: {taken.mode}` while it ran: nothing is sent until it is stopped and started again"
+
+
 def permitted(taken: Callable[[], Withdrawn]) -> Callable[[Order], str]:
     """A check of the last moment; `taken` is asked each time."""
     return lambda order: taken().refuses(order)

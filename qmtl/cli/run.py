@@ -25,18 +25,19 @@ from qmtl.dsl.program import Program
 from qmtl.dsl.report.text import render_text
 from qmtl.engine.alerts import DAY, HOUR, Reminders, alerts_of
 from qmtl.engine.errors import JournalError, LockedError, QmtlError
-from qmtl.engine.lock import hold
 from qmtl.engine.projections import Projections
 from qmtl.engine.runtime import Runtime, TickReport
 from qmtl.engine.start import begin, note
 from qmtl.engine.tick import Tick
 from qmtl.engine.ticks import ReplayTimes, TickTimes, WallTimes, grid
 from qmtl.engine.views import chain_counts, events_of, not_active, shadow_text, state_of, summary_of
+from qmtl.engine.withdrawal import Withdrawal, note_withdrawal
 
 from .colour import coloured
 from .crash import LastWords
-from .edits import NOTHING, check_edit, raised, restricted, troubles, withdrawn
+from .edits import NOTHING, check_edit, given_back_by_a_start, raised, restricted, troubles, withdrawn
 from .exits import EXIT_DATA, leave
+from .fresh import move_aside
 from .live import Display, display, stamp
 from .permits import permit_of, settings_of
 from .reload import setting_of, swap_all
@@ -86,30 +87,11 @@ def run(
             given_paths=bool(flags["bars"] or flags["vix"]),
         )
         if fresh:
-            _move_aside(Path(deployment.out))
+            move_aside(Path(deployment.out))
         session = Session(deployment, Watch.on(config, compiled, paths), display(quiet=quiet), 1 if once else ticks)
         session.run(compiled.programs, Asked(acknowledged))
     except QmtlError as error:
         leave(error)
-
-
-def _move_aside(out: Path) -> None:
-    """Rename an out folder to the first free `out.1`, `out.2`, ...: nothing stored is lost."""
-    if not out.exists():
-        return
-    # whoever runs on the folder holds its journal
-    with hold(out / f"{JOURNAL}.lock", f"the journal {out / JOURNAL}"):
-        _rename(out)
-
-
-def _rename(out: Path) -> None:
-    number = next(n for n in range(1, 10_000) if not out.with_name(f"{out.name}.{n}").exists())
-    try:
-        out.rename(out.with_name(f"{out.name}.{number}"))
-    except OSError as error:
-        raise JournalError(
-            f"the folder {out} cannot be moved aside: {error.strerror}", "choose another with --out"
-        ) from error
 
 
 @dataclass(slots=True)
@@ -158,42 +140,43 @@ class Session:
 
     def run(self, programs: tuple[Program, ...], asked: Asked | None = None) -> None:
         """Tick to the end. Raises what the edges raise; what was journaled before stays."""
-        opened = open_all(self.deployment, programs, asked)
-        try:
-            setting = setting_of(self.deployment, opened)
-            times = self._times(opened)
-            first = _first(times, opened, self.deployment)
-            self._greet(opened, programs)
-            if note_of_feed := left_out(opened.edges.feed):
-                self.shown.say(note_of_feed)
-            self._warn_short_history(opened, programs, first)
-            worlds, progress = begin(setting, programs, first)
-            runtime = Runtime(
-                opened.edges,
-                worlds,
-                settings_of(self.deployment),
-                progress,
-                permit_of(opened, self.deployment, self.stopped),
-            )
-            for remark in progress.remarks:
-                self.shown.say(remark)
-            note(runtime, setting)
-            runtime.complete(progress.last if times.total else int(opened.asked.wall()))
-            projections = Projections(Path(self.deployment.out), durable=self.deployment.clock.kind == "wall")
-            for remark in projections.remarks:
-                self.shown.say(remark)
-            with self.words:
-                self.shown.start()
-                try:
-                    with self._signals():
-                        self._loop(runtime, times, projections, opened)
-                finally:
-                    self.shown.stop()
-                    projections.close()
-                runtime.stop()
-        finally:
-            opened.close()
+        with self.words, self._signals():
+            opened = open_all(self.deployment, programs, asked)
+            try:
+                self._go(opened, programs)
+            finally:
+                opened.close()
         self._summary()
+
+    def _go(self, opened: Opened, programs: tuple[Program, ...]) -> None:
+        times = self._times(opened)
+        runtime = self._begun(opened, programs, times)
+        projections = Projections(Path(self.deployment.out), durable=self.deployment.clock.kind == "wall")
+        for remark in projections.remarks:
+            self.shown.say(remark)
+        self.shown.start()
+        try:
+            self._loop(runtime, times, projections, opened)
+        finally:
+            self.shown.stop()
+            projections.close()
+        runtime.stop()
+
+    def _begun(self, opened: Opened, programs: tuple[Program, ...], times: TickTimes) -> Runtime:
+        """Worlds that are warm, where the journal left off."""
+        setting, first = setting_of(self.deployment, opened), _first(times, opened, self.deployment)
+        self._greet(opened, programs)
+        if note_of_feed := left_out(opened.edges.feed):
+            self.shown.say(note_of_feed)
+        self._warn_short_history(opened, programs, first)
+        worlds, progress = begin(setting, programs, first)
+        permit = permit_of(opened, self.deployment, self.stopped)
+        runtime = Runtime(opened.edges, worlds, settings_of(self.deployment), progress, permit)
+        for remark in progress.remarks:
+            self.shown.say(remark)
+        note(runtime, setting)
+        runtime.complete(progress.last if times.total else int(opened.asked.wall()))
+        return runtime
 
     def _greet(self, opened: Opened, programs: tuple[Program, ...]) -> None:
         """Say whose account this is, and what it is about to do."""
@@ -230,8 +213,7 @@ class Session:
                 return
             self.words.now = now
             _check_locks(opened)
-            self._reload(runtime, opened)
-            lack = self._hold_back(runtime, opened)
+            lack = self._reload(runtime, opened)
             report = runtime.tick(now)
             self.tally.add(report)
             told = troubles(opened.withdrawn, self.deployment.mode, lack)
@@ -256,45 +238,69 @@ class Session:
             projections.event(event)
         projections.flush()
 
-    def _reload(self, runtime: Runtime, opened: Opened) -> None:
-        """Swap to edited text, or say why not; the old programs run on when anything fails."""
-        compiled = self.watch.changed()
-        if compiled is None:
-            return
-        running = [world.frame.program for world in runtime.worlds]
-        opened.withdrawn = withdrawn(opened.withdrawn, compiled, self.deployment.mode, running)
-        if compiled.deployment is None or has_errors(compiled.diagnostics):
-            text = "\n".join(filter(None, (raised(self.started, compiled), render_text(compiled.diagnostics))))
-            self.shown.say(f"the edit is not in force: the former programs keep running\n{text}")
-            return
-        try:
-            check_edit(self.started, compiled.deployment, running, compiled.programs)
-            changed = swap_all(runtime, setting_of(self.deployment, opened), compiled.programs, self.deployment, opened)
-        except JournalError:  # the edit may be in force and not stored: nothing may follow
-            raise
-        except QmtlError as error:
-            self.shown.say(f"the edit is not in force: {error}" + (f"\n  = help: {error.hint}" if error.hint else ""))
-            return
-        if changed:
-            self.shown.say(f"{stamp(runtime.progress.last)} the edited text is in force from the next tick on")
-
-    def _hold_back(self, runtime: Runtime, opened: Opened) -> str:
-        """Let worlds from which the text took a permission decide no entries; why that cannot be, "" when it is so. Whether or
-        not, the permit stops what may not leave."""
-        if opened.withdrawn == NOTHING:
+    def _reload(self, runtime: Runtime, opened: Opened) -> str:
+        """Swap to edited text, or say why not; the old programs run on when anything fails. Worlds from which the text took a
+        permission decide no entries: why that cannot be, "" when it is so. Whether or not, the permit stops what may not leave."""
+        edited = self._edited(runtime, opened)
+        taken = opened.withdrawn
+        note_withdrawal(opened.journal, Withdrawal(taken.mode, tuple(sorted(taken.worlds))), runtime.progress.last)
+        if edited is not None:
+            try:
+                changed = self._swap(runtime, opened, edited)
+            except JournalError:  # the edit may be in force and not stored: nothing may follow
+                raise
+            except QmtlError as error:
+                self._refused(error)
+            else:
+                self._accepted(runtime, opened, changed=changed)
+                return ""
+        if taken == NOTHING:
             return ""
-        programs = restricted([world.frame.program for world in runtime.worlds], opened.withdrawn)
         try:
-            swap_all(runtime, setting_of(self.deployment, opened), programs, self.deployment, opened)
+            self._swap(runtime, opened, tuple(world.frame.program for world in runtime.worlds))
         except JournalError:
             raise
         except QmtlError as error:
             return str(error)
         return ""
 
+    def _edited(self, runtime: Runtime, opened: Opened) -> tuple[Program, ...] | None:
+        """The programs of a text that changed and may be in force; None when it did not, or may not."""
+        compiled = self.watch.changed()
+        if compiled is None:
+            return None
+        running = [world.frame.program for world in runtime.worlds]
+        opened.withdrawn = withdrawn(opened.withdrawn, compiled, self.deployment.mode, running)
+        if compiled.deployment is None or has_errors(compiled.diagnostics):
+            text = "\n".join(filter(None, (raised(self.started, compiled), render_text(compiled.diagnostics))))
+            self.shown.say(f"the edit is not in force: the former programs keep running\n{text}")
+            return None
+        try:
+            check_edit(self.started, compiled.deployment, running, compiled.programs)
+        except QmtlError as error:
+            self._refused(error)
+            return None
+        return compiled.programs
+
+    def _swap(self, runtime: Runtime, opened: Opened, programs: tuple[Program, ...]) -> bool:
+        """One edit is one swap: what was taken away is left out of the programs before."""
+        less = restricted(programs, opened.withdrawn)
+        return swap_all(runtime, setting_of(self.deployment, opened), less, self.deployment, opened)
+
+    def _refused(self, error: QmtlError) -> None:
+        self.shown.say(f"the edit is not in force: {error}" + (f"\n  = help: {error.hint}" if error.hint else ""))
+
+    def _accepted(self, runtime: Runtime, opened: Opened, *, changed: bool) -> None:
+        stays = given_back_by_a_start(opened.withdrawn)
+        said = (
+            "the edited text is in force from the next tick on" if changed else "the text was edited" if stays else ""
+        )
+        if said:
+            self.shown.say(f"{stamp(runtime.progress.last)} {'; '.join(filter(None, (said, stays)))}")
+
     @contextmanager
     def _signals(self) -> Iterator[None]:
-        """Ctrl-C and SIGTERM end after the current tick; a second Ctrl-C at once."""
+        """Ctrl-C and SIGTERM end after the current tick, or after the start; a second Ctrl-C at once."""
         former = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
         def end(number: int, frame: object) -> None:  # noqa: ARG001 - the signature of handlers
@@ -330,7 +336,10 @@ class Session:
         chains = ", ".join(f"{name} {count}" for name, count in tally.chains.most_common())
         state = "stopped; start again to continue" if self.stopped.is_set() else "finished"
         if not tally.ticks:
-            self.shown.say(f"{state}: nothing left to replay; use --fresh to start anew, or another --end or --out")
+            left = "nothing left to replay; use --fresh to start anew, or another --end or --out"
+            if self.deployment.clock.kind == "wall" or self.stopped.is_set():
+                left = "there was no tick since its start, nothing was decided"
+            self.shown.say(f"{state}: {left}")
             return
         own = "".join(f"{line}\n" for tick in tally.last for line in _told(tick))
         self.shown.say(

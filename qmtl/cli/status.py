@@ -1,7 +1,8 @@
 """`qmtl status`: is it alive, what may it do, what is wrong. Also for programs that watch from outside (R46).
 
 In: the run's folder. Out: a few lines, or one JSON object. It ends with 1 when somebody should look: no run, a kill or a halt,
-an account that cannot be read, an order that holds up its symbol, or a last tick that is too long ago.
+an account that cannot be read, a text that took a permission away (under a lesser mode nothing is sent), an order that holds up its
+symbol, or a last tick that is too long ago.
 """
 
 from __future__ import annotations
@@ -66,6 +67,7 @@ def _wrong(found: Standing | None, alive: str, old: bool) -> Iterator[str]:
         yield f"the last tick was at {stamp(found.now)}"
     if not found.readable:
         yield "the account could not be read at the last tick"
+    yield from _withdrawn(found)
     if found.blocked:
         yield f"nothing is opened: {found.blocked}"
     for world in found.worlds:
@@ -75,11 +77,23 @@ def _wrong(found: Standing | None, alive: str, old: bool) -> Iterator[str]:
         yield f"order {block.client_order_id} holds up {block.symbol}: {block.kind}"
 
 
+def _withdrawn(found: Standing) -> Iterator[str]:
+    """What edits took away since the start."""
+    if found.withdrawn_mode:
+        yield (
+            f"NOTHING IS SENT, exits included: the run is {found.mode}, and its text said `mode: {found.withdrawn_mode}` while it ran; "
+            f"start it again as {found.mode} to manage what is held"
+        )
+    elif found.withdrawn_worlds:
+        yield f"the text took `allow_live` away: nothing is opened in {', '.join(found.withdrawn_worlds)}, exits go on"
+
+
 def _lines(found: Standing | None, alive: str, waiting: tuple[Command, ...], wrong: tuple[str, ...]) -> Iterator[str]:
     yield f"run        {alive or 'none is alive'}"
     if found is not None:
         account = f"{found.account.account} at {found.account.broker}, " if found.account else ""
-        yield f"account    {account}mode {found.mode}"
+        less = f", withdrawn to {found.withdrawn_mode}" if found.withdrawn_mode else ""
+        yield f"account    {account}mode {found.mode}{less}"
         yield f"last tick  {found.tick:,} at {stamp(found.now)}, feed {found.source}"
         if found.equity is not None:
             yield f"money      equity {found.equity:,.2f}, cash {found.cash:,.2f}, buying power {found.buying_power:,.2f}"
