@@ -21,7 +21,7 @@ from .continuity import busy
 from .execution.book import Book
 from .execution.ledger import own_part
 from .execution.phases import Phase, phases
-from .execution.troubles import Block, Moment, blocks, patience
+from .execution.troubles import Block, Moment, blocks, differing, patience
 from .frame import build_frame, generation_label, strategy_label
 from .journal import codec
 from .orders import Order, OrderState
@@ -112,7 +112,7 @@ class OrderStanding:
 class Standing:
     """A run as of its last tick. `readable` False: the broker could not be read then, so positions are those of before.
     `withdrawn_mode`: the lesser mode that the text asks for since, and nothing is sent under it, "" = none; `withdrawn_worlds` may
-    not trade real money any more."""
+    not trade real money any more. `differs` are (symbol, ours by our fills, the account's) where somebody else traded in ours."""
 
     account: AccountIdentity | None
     mode: str
@@ -131,6 +131,7 @@ class Standing:
     blocks: tuple[Block, ...]
     withdrawn_mode: str = ""
     withdrawn_worlds: tuple[str, ...] = ()
+    differs: tuple[tuple[str, Decimal, Decimal], ...] = ()
 
 
 def standing(journal: JournalView, decode: Callable[[bytes], Program]) -> Standing | None:
@@ -167,6 +168,7 @@ def standing(journal: JournalView, decode: Callable[[bytes], Program]) -> Standi
         blocks=named,
         withdrawn_mode=withdrawal.mode,
         withdrawn_worlds=withdrawal.worlds,
+        differs=tuple(differing(book, {p.symbol: p.qty for p in held})) if money is not None else (),
     )
 
 

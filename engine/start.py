@@ -27,7 +27,7 @@ from .errors import StateError
 from .frame import Frame, build_frame
 from .killswitch import resume
 from .observe import Observer
-from .ports import Journal
+from .ports import Broker, Journal
 from .prices import lifted as believed_again
 from .record import (
     AccountIdentity,
@@ -91,8 +91,22 @@ def begin(setting: Setting, programs: Sequence[Program], start: int) -> tuple[li
     if not stored:
         if setting.mode != "dry":
             check_new_account(setting.edges.broker)
-        return [_warm(setting, program, start) for program in programs], Progress(start)
+        worlds = [_warm(setting, program, start) for program in programs]
+        return worlds, Progress(start, remarks=_found(setting.edges.broker, programs))
     return _resume(setting, programs, ran, stored)
+
+
+def _found(broker: Broker, programs: Sequence[Program]) -> tuple[str, ...]:
+    """What a journal without a tick finds on the account in the symbols of its worlds: nobody's position to it, with nobody's stops."""
+    universe = {symbol for program in programs for symbol in program.settings.universe}
+    there = sorted(position.symbol for position in broker.positions() if position.symbol in universe and position.qty)
+    if not there:
+        return ()
+    told = (
+        f"warning: the account holds {', '.join(there)}, which this journal did not buy: external, without stops or exits, and nothing"
+        " is opened there; if a run of before bought it, start with that run's folder (`out`)"
+    )
+    return (told,)
 
 
 def note(runtime: Runtime, setting: Setting) -> None:

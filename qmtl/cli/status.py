@@ -73,6 +73,8 @@ def _wrong(found: Standing | None, alive: str, old: bool) -> Iterator[str]:
     for world in found.worlds:
         if world.trading != "active":
             yield f"world {world.world} is {world.trading}: {world.trading_why}"
+    for symbol, ours, theirs in found.differs:
+        yield f"{symbol}: the account holds {theirs}, and by our fills it is {ours}: somebody else traded there"
     for block in found.blocks:
         yield f"order {block.client_order_id} holds up {block.symbol}: {block.kind}"
 

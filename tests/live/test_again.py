@@ -8,9 +8,12 @@ from typing import Any
 
 import pytest
 
+from qmtl.cli.wiring import stored_program
 from qmtl.engine.errors import BrokerError
+from qmtl.engine.journal.reader import JournalReader
 from qmtl.engine.orders import PREFIX, OrderState
 from qmtl.engine.reasons import Reason
+from qmtl.engine.standing import standing
 
 from .conftest import Place
 from .market import moment
@@ -269,6 +272,10 @@ def test_r10_what_others_traded_in_what_is_ours_is_told(place: Build) -> None:
     here.venue.manual(do="trade", symbol="AAA", qty=f"-{ours + 104}", price="100")
     run.tick(times=2)
     assert any(f"the account holds -104, and by our fills it is {ours}" in said for said in run.told.said)
+    with JournalReader(run.out / "journal.db") as journal:
+        found = standing(journal, stored_program)
+    assert found is not None
+    assert found.differs == (("AAA", ours, Decimal(-104)),)
     here.venue.manual(do="trade", symbol="AAA", qty="104", price="100")
     run.tick(times=3)
     assert any(f"{ours} AAA of ours are gone without an order of ours" in said for said in run.told.said)
@@ -308,3 +315,14 @@ def test_r05_a_cancel_that_a_crash_kept_from_leaving_is_asked_for_by_the_next_st
     here.rig()
     assert sum(calls(here.venue, "DELETE").values()) == 1
     assert [o["status"] for o in orders(here.venue)] == ["canceled"]
+
+
+def test_r10_a_new_journal_says_what_it_finds_on_the_account(place: Build) -> None:
+    here = place(AAA="+", BBB="0")
+    before = here.rig()
+    assert before.runtime.progress.remarks == ()
+    before.crash()
+    here.venue.manual(do="trade", symbol="AAA", qty="7", price="100")
+    here.venue.manual(do="trade", symbol="XXX", qty="7", price="100")
+    (remark,) = here.rig(out="other", name="tiny2").runtime.progress.remarks
+    assert "the account holds AAA, which this journal did not buy" in remark
