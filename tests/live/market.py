@@ -62,7 +62,7 @@ mode: {mode}
 worlds: [worlds/tiny.yaml]
 account: {name}
 feed: {{kind: alpaca, delay: 0s, url: "{url}"}}
-broker: {{kind: alpaca, url: "{url}", timeout: 1s, requests_per_minute: {requests}}}
+broker: {{kind: alpaca, url: "{url}", timeout: 2s, requests_per_minute: {requests}}}
 clock: {{kind: wall, interval: {interval}s, max_skew: 5s}}
 out: {out}
 snapshot_every: 4

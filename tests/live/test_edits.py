@@ -155,7 +155,7 @@ def test_r53_more_than_what_runs_never_takes_effect_without_a_start(place: Build
         ("interval: 60s", "interval: 30s", "`clock.interval`: 60 -> 30"),
         ("out: out", "out: elsewhere", "`out`: out -> elsewhere"),
         ("snapshot_every: 4", "snapshot_every: 8", "`snapshot_every`: 4 -> 8"),
-        ("timeout: 1s", "timeout: 2s", "`broker.timeout`: 1 -> 2"),
+        ("timeout: 2s", "timeout: 3s", "`broker.timeout`: 2 -> 3"),
         ("kind: alpaca, delay: 0s", "kind: alpaca, delay: 5s, quotes: false", "`feed.delay`: 0 -> 5; `feed.quotes`: True -> False"),
         ('broker: {kind: alpaca, url: "http://', 'broker: {kind: alpaca, url: "http://me:word@', "-> http://***@"),
     ],

@@ -77,9 +77,14 @@ def main(arguments: list[str] | None = None) -> int:
     venue = opened(settings, options.bars, options.book, options.now)
     server = Server(venue, options.port)
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+    done = threading.Event()  # whoever reads the hello may end it at once
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: done.set())
     hello = {"url": server.url, "pid": os.getpid(), "key": settings.key, "secret": settings.secret}
     print(json.dumps({**hello, "account_number": account_number(venue)}), flush=True)  # noqa: T201 - that is the protocol
-    _wait(end_with_stdin=options.end_with_stdin)
+    if options.end_with_stdin:
+        threading.Thread(target=_read_out, args=(done,), daemon=True).start()
+    done.wait()
     server.stop()
     return 0
 
@@ -100,16 +105,6 @@ def _options() -> argparse.ArgumentParser:
     parser.add_argument("--symbols", default="")
     parser.add_argument("--end-with-stdin", action="store_true")
     return parser
-
-
-def _wait(*, end_with_stdin: bool) -> None:
-    """Return on SIGTERM, SIGINT, or the end of stdin."""
-    done = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: done.set())
-    if end_with_stdin:
-        threading.Thread(target=_read_out, args=(done,), daemon=True).start()
-    done.wait()
 
 
 def _read_out(done: threading.Event) -> None:
