@@ -1,8 +1,8 @@
 """The grounds that an order was decided on, looked at again before it leaves. Pure.
 
-In: an order of ours, and the account as it is now, with what of ours is closing. Out: what is not true any more, "" = everything still is. An order leaves with
-the very tick that decided it, or later, when its answer was lost or the run was killed in between; by then somebody may have
-traded, the broker may have blocked the account, another runner may have come.
+In: an order of ours, and the account as it is now, with what of ours is closing. Out: what is not true any more, "" = everything
+still is. An order leaves with the very tick that decided it, or later, when its answer was lost or the run was killed in between;
+by then somebody may have traded, the broker may have blocked the account, another runner may have come.
 
 The position has to be the one that the order was sized on: then an exit can neither cross zero nor leave a rest, and an entry adds
 to nothing that its decision did not know. What blocks entries stops an entry; no condition ever holds up an exit.

@@ -18,6 +18,19 @@ from qmtl.engine.start import begin, note
 from qmtl.engine.ticks import ReplayTimes
 
 ROOT = Path(__file__).resolve().parents[2]
+#: a world of so many symbols
+SMALL = """\
+version: 1
+world: us_core
+calendar: XNYS
+universe: [{}]
+bars: [15m, 60m]
+allowlist: all
+regime: {{source: heuristic, heuristic: us_heuristic}}
+chains:
+  - {{name: neutral, otherwise: true, strategies: [roc_momentum], exposure: 65%}}
+exchange: alpaca_us_equity
+"""
 
 
 class Rig:

@@ -17,20 +17,10 @@ from qmtl.engine.journal.reader import JournalReader
 from qmtl.engine.record import last_feed, last_programs
 from qmtl.engine.standing import standing
 
+from .conftest import SMALL
+
 Open = Callable[..., Rig]
 WORLD = "worlds/us_core.yaml"
-SMALL = """\
-version: 1
-world: us_core
-calendar: XNYS
-universe: [{}]
-bars: [15m, 60m]
-allowlist: all
-regime: {{source: heuristic, heuristic: us_heuristic}}
-chains:
-  - {{name: neutral, otherwise: true, strategies: [roc_momentum], exposure: 65%}}
-exchange: alpaca_us_equity
-"""
 
 
 def edit(texts: Path, old: str, new: str) -> None:

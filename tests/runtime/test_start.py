@@ -20,7 +20,7 @@ from qmtl.engine.ports import Reply
 from qmtl.engine.reasons import Reason
 from qmtl.engine.record import resume_entry
 
-from .conftest import ROOT
+from .conftest import ROOT, SMALL
 from .conftest import Rig as Opened
 
 Open = Callable[..., Rig]
@@ -207,20 +207,6 @@ def test_a_symbol_with_an_order_working_cannot_leave_the_universe(rig: Open, tex
     with pytest.raises(StateError, match=symbol):
         run.reload()
     run.tick(3)
-
-
-SMALL = """\
-version: 1
-world: us_core
-calendar: XNYS
-universe: [{}]
-bars: [15m, 60m]
-allowlist: all
-regime: {{source: heuristic, heuristic: us_heuristic}}
-chains:
-  - {{name: neutral, otherwise: true, strategies: [roc_momentum], exposure: 65%}}
-exchange: alpaca_us_equity
-"""
 
 
 def test_another_account_than_the_journals_is_refused(rig: Open, tmp_path: Path) -> None:
